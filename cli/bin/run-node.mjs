@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { delimiter, dirname } from "node:path";
+
+/** How a source tree is run: workspace packages answer with their TypeScript, and Node does not remark on it. */
+const SOURCE_FLAGS = ["--conditions=batuta-source", "--disable-warning=ExperimentalWarning"];
+
+/**
+ * Runs a script with the given Node and lives exactly as long as it does: signals are passed on, and the exit code comes back.
+ * The script sees an IPC channel that closes when this process dies, even by SIGKILL; our long-running programs stop on that.
+ *
+ * @param {string} node path of the Node binary; its folder becomes the first on PATH
+ * @param {string[]} args script and its arguments
+ * @param {{ cwd?: string, ipc?: boolean, env?: NodeJS.ProcessEnv }} [options] `ipc: false` for programs of others, which may take the channel for something else
+ * @returns {Promise<number>} exit code; 128 + the signal's number when a signal ended it
+ */
+export function runNode(node, args, { cwd, ipc = true, env = process.env } = {}) {
+  const child = spawn(node, [...SOURCE_FLAGS, ...args], {
+    cwd,
+    stdio: ["inherit", "inherit", "inherit", ...(ipc ? ["ipc"] : [])],
+    env: withFirstOnPath(dirname(node), env),
+  });
+  const passOn = (signal) => child.kill(signal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, passOn);
+  const orphaned = stopWhenNpmDies(() => child.kill("SIGTERM"));
+
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) =>
+      reject(new Error(`Cannot start ${node}: ${cause.message}. It needs a system with glibc; on others install Node 24 and use that.`, { cause })),
+    );
+    child.once("exit", (code, signal) => {
+      clearInterval(orphaned);
+      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(name, passOn);
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+/** Windows spells the variable `Path`, and a copied environment has lost the indifference to case. */
+function withFirstOnPath(folder, env) {
+  const name = Object.keys(env).find((key) => key.toUpperCase() === "PATH") ?? "PATH";
+  return { ...env, [name]: [folder, env[name]].filter(Boolean).join(delimiter) };
+}
+
+/** npm started us and should outlive us; when it is killed outright nobody tells us, except that our parent changes. */
+function stopWhenNpmDies(stop) {
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  return setInterval(() => {
+    if (process.ppid !== parent) stop();
+  }, 1_000);
+}

@@ -1,0 +1,33 @@
+import type { BatutaServer } from "./index.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** A stop that hangs must not keep the process; its exit ends the runtime in any case. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Ties the process to its server: on a signal, or when the program that started it over IPC is gone, the server stops and the
+ * process exits with 0.
+ */
+export function endWithServer(server: BatutaServer): void {
+  const end = () => {
+    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
+    server.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  for (const signal of SIGNALS) {
+    // Miniflare's own listeners exit before anything can be closed.
+    process.removeAllListeners(signal);
+    process.on(signal, end);
+  }
+  process.removeAllListeners("disconnect");
+  process.once("disconnect", end);
+}
+
+/** Ends the process when the one that started it is gone; for the time before there is a server to stop. */
+export function exitWithParent(): void {
+  if (process.connected === false) process.exit(1);
+  process.once("disconnect", () => process.exit(1));
+}

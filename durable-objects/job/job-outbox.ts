@@ -1,0 +1,78 @@
+import { EVENTS_PER_MESSAGE, MAX_QUEUE_MESSAGE_BYTES, OFFERS_PER_CALL } from "../../src/limits.ts";
+import type { JobHistoryMessage } from "../../src/history/events.ts";
+import { offerOf, type DispatchMessage, type Offer } from "../../src/dispatch/offer.ts";
+import { unsentEvents } from "../../src/job/events.ts";
+import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
+import { jsonBytes } from "../../src/job/state-history.ts";
+import { queueProducer } from "../../src/queue-producer.ts";
+import { shardOfJob } from "../../src/registry/shards.ts";
+import type { Configuration } from "../../src/configuration.ts";
+import type { Env } from "../../src/env.ts";
+import { callObject } from "../shared/call-object.ts";
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+/** What leaves a job object once it is committed: offers to the registry and events to the history. */
+export class JobOutbox {
+  readonly #env: Env;
+  readonly #settings: Configuration;
+
+  constructor(env: Env, settings: Configuration) {
+    this.#env = env;
+    this.#settings = settings;
+  }
+
+  /**
+   * Offers tasks to the shard; through the dispatch queue when the shard does not answer, or always when the
+   * deployment says so. A failure of both is repaired by the job's own check. Duplicates are harmless.
+   */
+  async offer(job: JobRecord, tasks: readonly Task[]): Promise<void> {
+    const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
+    const shard = shardOfJob(job.id);
+    for (const some of chunks(offers, OFFERS_PER_CALL)) {
+      const direct = this.#settings.dispatchVia === "auto" && (await this.#direct(shard, some));
+      if (!direct) await this.#queued(shard, some);
+    }
+  }
+
+  /** @returns the events sent, up to which sequence number */
+  async sendHistory(job: JobRecord, branches: Iterable<Branch>): Promise<number> {
+    const events = unsentEvents(job, branches);
+    const summary = {
+      job_id: job.id,
+      client: job.client.name,
+      blueprint: job.blueprint,
+      status: job.status,
+      current_state: job.state,
+      created_at: job.createdAt,
+      updated_at: job.updatedAt,
+      finished_at: job.finishedAt,
+    };
+    const bodies = chunks(events, EVENTS_PER_MESSAGE).map((some): JobHistoryMessage => ({ v: 1, job: summary, events: some }));
+    await queueProducer(this.#env, "history").send(bodies);
+    return events.at(-1)?.seq ?? job.sentSeq;
+  }
+
+  async #direct(shard: string, offers: Offer[]): Promise<boolean> {
+    try {
+      await callObject(this.#env.REGISTRY, shard, (registry) => registry.offer(offers));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #queued(shard: string, offers: Offer[]): Promise<void> {
+    const bodies = offers.map((offer): DispatchMessage => ({ v: 1, shard, offers: [offer] }));
+    const small = bodies.filter((body) => jsonBytes(body) <= MAX_QUEUE_MESSAGE_BYTES);
+    try {
+      if (small.length > 0) await queueProducer(this.#env, "dispatch").send(small);
+    } catch {
+      // The job's check offers anew what did not arrive.
+    }
+    const large = offers.filter((offer) => jsonBytes(offer) > MAX_QUEUE_MESSAGE_BYTES);
+    if (large.length > 0 && this.#settings.dispatchVia === "queue") await this.#direct(shard, large);
+  }
+}

@@ -1,0 +1,141 @@
+import type { HeldTask } from "@batuta/worker/protocol";
+import type { Configuration } from "../../src/configuration.ts";
+import type { LossReason } from "../../src/job/lose-task.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { HeldLease, Lease } from "./lease.ts";
+import type { Member, Roster } from "./roster.ts";
+import type { ShardStore } from "./shard-store.ts";
+
+/** How long to wait before a job that could not be told of a lost lease is told again. */
+const RETRY_MS = 5_000;
+
+interface LeaseNeeds {
+  readonly storage: DurableObjectStorage;
+  readonly store: ShardStore;
+  readonly roster: Roster;
+  readonly dispatcher: Dispatcher;
+  readonly settings: Configuration;
+  /** Epoch ms of the socket's last automatic pong, or null. */
+  lastPong(socket: WebSocket): number | null;
+  /** Tells the job; resolves once the job has committed what follows from it. */
+  lost(lease: Lease, reason: LossReason): Promise<void>;
+}
+
+/**
+ * How long workers and their leases live. A socket's leases live as long as the socket, and a short grace after it
+ * breaks; a polling worker's leases live as long as its registration, which every sign of life renews.
+ */
+export class Leases {
+  readonly #needs: LeaseNeeds;
+  /** The alarm that is set; null when none is, or when an eviction made us forget. */
+  #alarmAt: number | null = null;
+
+  constructor(needs: LeaseNeeds) {
+    this.#needs = needs;
+  }
+
+  /** A worker is alive while its registration lasts; one that takes tasks by socket while its pings come in. */
+  isAlive(member: Member, now: number): boolean {
+    if (member.slots === null || member.socket === null) return member.expiresAt > now;
+    const heard = Math.max(member.seenAt, this.#needs.lastPong(member.socket) ?? 0);
+    return heard > now - this.#needs.settings.leaseMs;
+  }
+
+  /**
+   * Notes a sign of life. The row is written only when it would otherwise run out, since each write is billed;
+   * a worker with an open socket needs none.
+   */
+  renew(member: Member, now: number, { write = false } = {}): void {
+    const ttl = this.#needs.settings.workerTtlMs;
+    member.seenAt = now;
+    member.expiresAt = now + ttl;
+    if (member.info === null) return;
+    const runsOut = member.socket === null && member.storedUntil < now + ttl / 2;
+    if (!write && !runsOut) return;
+    this.#needs.store.putWorker(member.info, member.expiresAt);
+    member.storedUntil = member.expiresAt;
+  }
+
+  /** The socket broke: its leases become rows that wait out a grace for the worker to come back. */
+  orphan(member: Member, now: number): void {
+    const expiresAt = now + this.#needs.settings.reconnectGraceMs;
+    for (const held of [...member.leases.values()]) {
+      if (held.row !== null) continue;
+      const row = this.#needs.store.addLease(member.id, held, expiresAt);
+      this.#needs.roster.hold(member, { ...held, row, expiresAt });
+      this.#wakeAt(expiresAt);
+    }
+  }
+
+  /**
+   * A worker is back and says what it still holds.
+   * @returns the task ids whose leases it keeps; what it forgot is offered anew
+   */
+  resume(member: Member, claimed: readonly HeldTask[], now: number): string[] {
+    const { roster, store, dispatcher } = this.#needs;
+    const kept = claimed.filter((claim) => {
+      const holder = roster.holderOf(claim.task_id);
+      const held = holder?.leases.get(claim.task_id);
+      if (held !== undefined && held.row !== null && holder === member) store.deleteLease(held.row);
+      const newer = (held !== undefined && (holder !== member || held.attempt !== claim.attempt)) ||
+        (dispatcher.knows(claim.task_id) && !dispatcher.isWaiting(claim.task_id, claim.attempt));
+      if (newer) return false;
+      dispatcher.withdraw(claim.task_id);
+      const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
+      roster.hold(member, { type: held?.type ?? "", since: held?.since ?? now, ...lease, row: null, expiresAt: null });
+      return true;
+    });
+    const keptIds = new Set(kept.map((claim) => claim.task_id));
+    for (const held of member.leases.values()) {
+      if (held.row === null || keptIds.has(held.taskId)) continue;
+      roster.hold(member, { ...held, expiresAt: now });
+      this.#wakeAt(now);
+    }
+    return [...keptIds];
+  }
+
+  /** Tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
+  async expire(now: number): Promise<void> {
+    const { roster, store } = this.#needs;
+    this.#alarmAt = null;
+    const over = [...roster.all()].flatMap((member) =>
+      [...member.leases.values()].flatMap((held) => (this.#endOf(member, held) <= now ? [{ member, held }] : [])),
+    );
+    await Promise.all(over.map(({ member, held }) => this.#tell(member, held, now)));
+    for (const member of [...roster.all()]) {
+      if (member.leases.size > 0 || member.socket !== null || member.polls.size > 0 || member.expiresAt > now) continue;
+      roster.remove(member);
+      store.deleteWorker(member.id);
+    }
+    const ends = [...roster.all()].flatMap((member) => [...member.leases.values()].map((held) => this.#endOf(member, held)));
+    this.#wakeAt(Math.min(Infinity, ...ends));
+  }
+
+  /** A poll's lease was written: makes sure that its end is noticed. */
+  watch(member: Member): void {
+    this.#wakeAt(member.expiresAt);
+  }
+
+  /** Sets the alarm unless an earlier one is set: each setAlarm is billed as a row. */
+  #wakeAt(at: number): void {
+    if (at === Infinity || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
+    this.#alarmAt = at;
+    void this.#needs.storage.setAlarm(at);
+  }
+
+  /** A lease in an attachment ends with its socket's close event; the job's own check is its backstop. */
+  #endOf(member: Member, held: HeldLease): number {
+    if (held.row === null) return Infinity;
+    return held.expiresAt ?? member.expiresAt;
+  }
+
+  async #tell(member: Member, held: HeldLease, now: number): Promise<void> {
+    const { roster, dispatcher, lost } = this.#needs;
+    try {
+      await lost(held, "worker_gone");
+      if (member.leases.get(held.taskId)?.attempt === held.attempt) dispatcher.drop(member, held.taskId);
+    } catch {
+      if (member.leases.get(held.taskId) === held) roster.hold(member, { ...held, expiresAt: now + RETRY_MS });
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import { DurableObject } from "cloudflare:workers";
+import {
+  parseWorkerFrame,
+  PING,
+  PONG,
+  type Heartbeat,
+  type JsonObject,
+  type ResultAck,
+  type TaskResult,
+  type WorkerFrame,
+  type WorkerRegistration,
+} from "@batuta/worker/protocol";
+import { readConfiguration } from "../../src/configuration.ts";
+import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
+import type { Env } from "../../src/env.ts";
+import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
+import { callObject } from "../shared/call-object.ts";
+import { Dispatcher, type Placement } from "./dispatcher.ts";
+import { Leases } from "./leases.ts";
+import { restore } from "./restore.ts";
+import { Roster, type Member } from "./roster.ts";
+import { migrateShard } from "./shard-schema.ts";
+import { ShardStore } from "./shard-store.ts";
+import { closeQuietly, readAttachment, sendFrame, writeAttachment } from "./sockets.ts";
+
+/** What a shard knows of one attempt of a task. */
+export type TaskWhereabouts = { readonly is: "waiting" | "unknown" } | { readonly is: "held"; readonly since: number };
+
+/**
+ * One shard of the registry: its workers, the tasks that wait for them, their leases and sockets. It brings tasks
+ * and workers together and never decides what a job does: results and lost leases go to the job, which takes or
+ * refuses them. Fields are caches; rows and socket attachments are the truth after an eviction.
+ */
+export class RegistryShard extends DurableObject<Env> {
+  readonly #store: ShardStore;
+  readonly #roster = new Roster();
+  readonly #dispatcher: Dispatcher;
+  readonly #leases: Leases;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    migrateShard(ctx.storage);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    this.#store = new ShardStore(ctx.storage.sql);
+    restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now());
+    this.#dispatcher = new Dispatcher(this.#roster, this.#store, (member) => this.#leases.watch(member));
+    this.#leases = new Leases({
+      storage: ctx.storage,
+      store: this.#store,
+      roster: this.#roster,
+      dispatcher: this.#dispatcher,
+      settings: readConfiguration(env),
+      lastPong: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
+      lost: (lease, reason) =>
+        callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason)),
+    });
+  }
+
+  /** Takes or renews a registration. The worker's own word on its reputation does not count. */
+  register(registration: WorkerRegistration): void {
+    const now = Date.now();
+    const member = this.#roster.member(registration.worker_id, now);
+    member.draining = false;
+    this.#learn(member, { ...registration, reputation: member.info?.["reputation"] ?? 1 }, now);
+    this.#leases.renew(member, now, { write: true });
+    this.#dispatcher.fill(member, now);
+  }
+
+  /**
+   * Renews a worker and takes over what changed.
+   * @returns the worker as it is known now, or null when it must register again
+   */
+  heartbeat(workerId: string, update: Heartbeat | null): JsonObject | null {
+    const now = Date.now();
+    const member = this.#roster.get(workerId);
+    if (member === null || member.info === null || !this.#leases.isAlive(member, now)) return null;
+    if (update !== null) {
+      const { worker_id: _id, reputation: _reputation, ...changes } = update;
+      this.#learn(member, { ...member.info, ...changes }, now);
+    }
+    this.#leases.renew(member, now);
+    this.#dispatcher.fill(member, now);
+    return member.info;
+  }
+
+  /** The live workers, as `GET …/workers` shows them. */
+  workers(): JsonObject[] {
+    const now = Date.now();
+    return [...this.#roster.all()].flatMap((member) => {
+      if (member.info === null || !this.#leases.isAlive(member, now)) return [];
+      return [{ ...member.info, connected: member.socket !== null, held_tasks: member.leases.size }];
+    });
+  }
+
+  /** Tasks that wait for a worker. */
+  queueLength(): number {
+    return this.#dispatcher.waitingCount;
+  }
+
+  /** Takes tasks on offer. Idempotent by task and attempt. */
+  offer(offers: Offer[]): Placement[] {
+    const now = Date.now();
+    return this.ctx.storage.transactionSync(() => offers.map((task) => this.#dispatcher.place(task, now)));
+  }
+
+  /** What became of these attempts, so that a job can offer anew what nobody knows. */
+  locate(refs: TaskRef[]): TaskWhereabouts[] {
+    const now = Date.now();
+    return refs.map(({ taskId, attempt }) => {
+      if (this.#dispatcher.isWaiting(taskId, attempt)) return { is: "waiting" };
+      const holder = this.#roster.holderOf(taskId);
+      const held = holder?.leases.get(taskId);
+      if (holder === null || held?.attempt !== attempt) return { is: "unknown" };
+      if (!this.#leases.isAlive(holder, now)) {
+        this.#disconnect(holder);
+        return { is: "unknown" };
+      }
+      return { is: "held", since: held.since };
+    });
+  }
+
+  /** The job wants nothing more of these attempts: they stop waiting, and a worker that holds one is told. */
+  release(refs: TaskRef[]): void {
+    const now = Date.now();
+    for (const { jobId, taskId, attempt } of refs) {
+      if (this.#dispatcher.isWaiting(taskId, attempt)) this.#dispatcher.withdraw(taskId);
+      const holder = this.#roster.holderOf(taskId);
+      if (holder?.leases.get(taskId)?.attempt !== attempt) continue;
+      this.#dispatcher.drop(holder, taskId);
+      sendFrame(holder.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
+      this.#dispatcher.fill(holder, now);
+    }
+  }
+
+  /** Brings a worker's result to its job. */
+  async result(workerId: string, report: TaskResult): Promise<ResultAck> {
+    const now = Date.now();
+    const holder = this.#roster.holderOf(report.task_id);
+    const held = holder?.leases.get(report.task_id) ?? null;
+    const mine = holder?.id === workerId ? held : null;
+    if (held !== null && mine === null && report.lease === undefined) {
+      return { status: "ignored", reason: "worker_mismatch", message: "Another worker holds this task." };
+    }
+    const current = mine !== null && (report.attempt ?? mine.attempt) === mine.attempt;
+    if (current && holder !== null) {
+      holder.idleSince = now;
+      this.#dispatcher.drop(holder, report.task_id);
+      this.#dispatcher.fill(holder, now);
+    }
+    const member = this.#roster.get(workerId);
+    if (member !== null) this.#leases.renew(member, now);
+    const ack = await callObject(this.env.JOBS, report.job_id, (job) =>
+      job.taskResult({
+        taskId: report.task_id,
+        attempt: report.attempt ?? mine?.attempt,
+        lease: report.lease ?? mine?.word,
+        workerId,
+        outcome: report.result,
+      }),
+    );
+    if (ack.status !== "ignored") this.#dispatcher.withdraw(report.task_id);
+    return ack;
+  }
+
+  /** `/ws/{workerId}` is a worker's socket, `/poll/{workerId}` a long poll held by the edge. Reached through the binding only. */
+  override fetch(request: Request): Response {
+    const [, kind, workerId = ""] = new URL(request.url).pathname.split("/");
+    const now = Date.now();
+    const { 0: client, 1: server } = new WebSocketPair();
+    const member = this.#roster.member(workerId, now);
+    this.#leases.renew(member, now);
+    if (kind === "poll") {
+      server.serializeAttachment({ kind: "poll", workerId, taskId: null });
+      this.ctx.acceptWebSocket(server);
+      // A worker polls one at a time: an older poll of it is one whose caller went away unnoticed.
+      for (const older of member.polls) closeQuietly(older, 1000, "a newer poll took its place");
+      member.polls.clear();
+      member.polls.add(server);
+      this.#roster.refresh(member);
+      this.#dispatcher.fill(member, now);
+    } else {
+      this.ctx.acceptWebSocket(server);
+      if (member.socket !== null) {
+        this.#leases.orphan(member, now);
+        closeQuietly(member.socket, 1008, "New connection established");
+      }
+      member.socket = server;
+      member.slots = null;
+      writeAttachment(member);
+      this.#roster.refresh(member);
+    }
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const now = Date.now();
+    const who = readAttachment(socket);
+    const member = who === null ? null : this.#roster.get(who.workerId);
+    if (who === null || member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
+    // The edge says that it has the task in hand; from here on its end of the line may close.
+    if (who.kind === "poll") return socket.serializeAttachment({ ...who, taskId: null });
+    if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) {
+      return closeQuietly(socket, 1009, `Frames are text of at most ${MAX_FRAME_BYTES} bytes.`);
+    }
+    const parsed = parseWorkerFrame(message);
+    if ("error" in parsed) return sendFrame(socket, { type: "error", code: "bad_frame", error: parsed.error });
+    await this.#frame(member, socket, parsed.frame, now);
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    this.#gone(socket);
+    closeQuietly(socket, code === 1005 || code === 1006 ? 1000 : code, "");
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#gone(socket);
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#leases.expire(Date.now());
+  }
+
+  async #frame(member: Member, socket: WebSocket, frame: WorkerFrame, now: number): Promise<void> {
+    switch (frame.type) {
+      case "hello": {
+        if (member.info === null) {
+          return sendFrame(socket, { type: "error", code: "unknown_worker", error: "Register first." });
+        }
+        member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
+        member.socketTasks = new Set(frame.supported_tasks);
+        member.draining = false;
+        const honoured = this.#leases.resume(member, frame.current_tasks, now);
+        writeAttachment(member);
+        this.#roster.refresh(member);
+        sendFrame(socket, { type: "welcome", current_tasks: honoured });
+        return this.#dispatcher.fill(member, now);
+      }
+      case "drain":
+        member.draining = true;
+        writeAttachment(member);
+        return this.#roster.refresh(member);
+      case "progress_update":
+        return callObject(this.env.JOBS, frame.job_id, (job) => job.progress(frame.task_id, frame.progress, frame.message));
+      case "result": {
+        const { type: _type, ...report } = frame;
+        try {
+          const ack = await this.result(member.id, report);
+          sendFrame(socket, { ...ack, type: "result_ack", task_id: frame.task_id, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) });
+        } catch {
+          // The worker keeps what is not acknowledged and sends it again once it is back.
+          closeQuietly(socket, 1011, "The result could not be taken; connect and send it again.");
+          this.#gone(socket);
+        }
+      }
+    }
+  }
+
+  /** The edge found its caller gone before the hand-over: the task goes to the next worker. */
+  #returned(member: Member, taskId: string): void {
+    const held = this.#dispatcher.drop(member, taskId);
+    if (held === null) return;
+    const told = callObject(this.env.JOBS, held.jobId, (job) => job.leaseLost(taskId, held.attempt, "returned"));
+    // The job's own check finds the task again if this word does not reach it.
+    this.ctx.waitUntil(told.catch(() => undefined));
+  }
+
+  /** A socket that has been silent for a whole lease is half open: nothing more may be given to it. */
+  #disconnect(member: Member): void {
+    if (member.socket === null) return;
+    closeQuietly(member.socket, 1011, "No sign of life.");
+    this.#gone(member.socket);
+  }
+
+  #gone(socket: WebSocket): void {
+    const who = readAttachment(socket);
+    const member = who === null ? null : this.#roster.get(who.workerId);
+    if (who === null || member === null) return;
+    if (who.kind === "poll") {
+      member.polls.delete(socket);
+      if (who.taskId !== null) this.#returned(member, who.taskId);
+    }
+    if (member.socket === socket) {
+      const now = Date.now();
+      this.#leases.orphan(member, now);
+      member.socket = null;
+      member.slots = null;
+      member.draining = false;
+      this.#leases.renew(member, now, { write: true });
+    }
+    this.#roster.refresh(member);
+  }
+
+  #learn(member: Member, info: WorkerRegistration, now: number): void {
+    member.info = info;
+    member.registeredTasks = new Set(info.supported_tasks ?? []);
+    if (member.leases.size === 0 && info.status === "busy") member.idleSince = now;
+    this.#roster.refresh(member);
+  }
+}

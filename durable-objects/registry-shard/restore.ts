@@ -1,0 +1,33 @@
+import type { Roster } from "./roster.ts";
+import type { ShardStore } from "./shard-store.ts";
+import { readAttachment } from "./sockets.ts";
+
+/** Rebuilds the roster after an eviction, from rows and from the sockets that outlived it. */
+export function restore(roster: Roster, store: ShardStore, sockets: readonly WebSocket[], now: number): void {
+  for (const { info, expiresAt } of store.workers()) {
+    const member = roster.member(info.worker_id, now);
+    member.info = info;
+    member.registeredTasks = new Set(info.supported_tasks ?? []);
+    member.expiresAt = expiresAt;
+    member.storedUntil = expiresAt;
+  }
+  for (const { seq, workerId, lease, expiresAt } of store.leases()) {
+    roster.hold(roster.member(workerId, now), { ...lease, row: seq, expiresAt });
+  }
+  for (const socket of sockets) {
+    const said = readAttachment(socket);
+    if (said === null || socket.readyState !== WebSocket.OPEN) continue;
+    const member = roster.member(said.workerId, now);
+    if (said.kind === "poll") {
+      if (said.taskId === null) member.polls.add(socket);
+      continue;
+    }
+    member.socket = socket;
+    member.slots = said.slots;
+    member.socketTasks = new Set(said.tasks);
+    member.draining = said.draining;
+    member.idleSince = said.idleSince;
+    for (const lease of said.leases) roster.hold(member, { ...lease, row: null, expiresAt: null });
+  }
+  for (const member of roster.all()) roster.refresh(member);
+}

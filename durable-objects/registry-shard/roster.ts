@@ -1,0 +1,142 @@
+import type { WorkerRegistration } from "@batuta/worker/protocol";
+import type { Candidate } from "../../src/dispatch/matching.ts";
+import type { HeldLease } from "./lease.ts";
+
+/** A worker as the shard knows it: a cache of rows and socket attachments, rebuilt after each eviction. */
+export interface Member {
+  readonly id: string;
+  /** Null for a worker that polls or connects without having registered. */
+  info: WorkerRegistration | null;
+  /** Epoch ms after which a worker without an open socket counts as gone. */
+  expiresAt: number;
+  /** Epoch ms of the last word from it, beside automatic pongs. */
+  seenAt: number;
+  /** The expiry its row says. */
+  storedUntil: number;
+  socket: WebSocket | null;
+  /** Tasks at once over the socket; null while the socket carries commands only. */
+  slots: number | null;
+  socketTasks: ReadonlySet<string>;
+  registeredTasks: ReadonlySet<string>;
+  draining: boolean;
+  idleSince: number;
+  /** Long polls that wait for a task; each takes one. */
+  readonly polls: Set<WebSocket>;
+  readonly leases: Map<string, HeldLease>;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+function tasksOf(member: Member): ReadonlySet<string> {
+  return member.slots === null ? member.registeredTasks : member.socketTasks;
+}
+
+function freeSlots(member: Member): number {
+  if (member.draining || member.info === null) return 0;
+  return member.slots === null ? member.polls.size : member.slots - member.leases.size;
+}
+
+/** The member as matching sees it; null for one that never registered. */
+export function candidateOf(member: Member): Candidate | null {
+  if (member.info === null) return null;
+  return {
+    id: member.id,
+    // A worker that waits for tasks has said so louder than its last heartbeat, which may be seconds old.
+    info: { ...member.info, status: "idle" },
+    tasks: tasksOf(member),
+    free: freeSlots(member),
+    held: member.leases.size,
+    idleSince: member.idleSince,
+  };
+}
+
+/** The workers of a shard, with an index of those that could take a task of a type right now. */
+export class Roster {
+  readonly #members = new Map<string, Member>();
+  readonly #holders = new Map<string, Member>();
+  readonly #ready = new Map<string, Set<Member>>();
+  readonly #readyTypes = new Map<Member, ReadonlySet<string>>();
+
+  all(): IterableIterator<Member> {
+    return this.#members.values();
+  }
+
+  get(id: string): Member | null {
+    return this.#members.get(id) ?? null;
+  }
+
+  /** The member, made on first sight. */
+  member(id: string, now: number): Member {
+    const known = this.#members.get(id);
+    if (known !== undefined) return known;
+    const made: Member = {
+      id,
+      info: null,
+      expiresAt: now,
+      seenAt: now,
+      storedUntil: 0,
+      socket: null,
+      slots: null,
+      socketTasks: NOTHING,
+      registeredTasks: NOTHING,
+      draining: false,
+      idleSince: now,
+      polls: new Set(),
+      leases: new Map(),
+    };
+    this.#members.set(id, made);
+    return made;
+  }
+
+  remove(member: Member): void {
+    this.#members.delete(member.id);
+    this.#index(member, NOTHING);
+  }
+
+  holderOf(taskId: string): Member | null {
+    return this.#holders.get(taskId) ?? null;
+  }
+
+  hold(member: Member, held: HeldLease): void {
+    member.leases.set(held.taskId, held);
+    this.#holders.set(held.taskId, member);
+  }
+
+  release(member: Member, taskId: string): HeldLease | null {
+    const held = member.leases.get(taskId) ?? null;
+    member.leases.delete(taskId);
+    if (this.#holders.get(taskId) === member) this.#holders.delete(taskId);
+    return held;
+  }
+
+  /** Members that take this type and have a free slot. */
+  readyFor(type: string): Iterable<Member> {
+    return this.#ready.get(type) ?? [];
+  }
+
+  /** To be called whenever something that decides what a member can take has changed. */
+  refresh(member: Member): void {
+    this.#index(member, freeSlots(member) > 0 ? tasksOf(member) : NOTHING);
+  }
+
+  /** The types a member could take now. */
+  typesOf(member: Member): ReadonlySet<string> {
+    return this.#readyTypes.get(member) ?? NOTHING;
+  }
+
+  #index(member: Member, types: ReadonlySet<string>): void {
+    const before = this.#readyTypes.get(member);
+    if (before === types) return;
+    for (const type of before ?? []) {
+      const set = this.#ready.get(type);
+      set?.delete(member);
+      if (set?.size === 0) this.#ready.delete(type);
+    }
+    for (const type of types) {
+      const set = this.#ready.get(type) ?? new Set();
+      this.#ready.set(type, set.add(member));
+    }
+    if (types.size === 0) this.#readyTypes.delete(member);
+    else this.#readyTypes.set(member, types);
+  }
+}

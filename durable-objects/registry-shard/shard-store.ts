@@ -1,0 +1,95 @@
+import { workerRegistration, type WorkerRegistration } from "@batuta/worker/protocol";
+import { offer, type Offer } from "../../src/dispatch/offer.ts";
+import type { Waiting } from "../../src/dispatch/waiting-list.ts";
+import { lease, type Lease } from "./lease.ts";
+
+export interface StoredWorker {
+  readonly info: WorkerRegistration;
+  readonly expiresAt: number;
+}
+
+export interface StoredLease {
+  readonly seq: number;
+  readonly workerId: string;
+  readonly lease: Lease;
+  readonly expiresAt: number | null;
+}
+
+/** All SQL of a registry shard. Times are epoch ms. */
+export class ShardStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  workers(): StoredWorker[] {
+    const rows = this.#sql.exec<{ info: string; expires_at: number }>("SELECT info, expires_at FROM workers");
+    return rows.toArray().map((row) => ({ info: workerRegistration.parse(JSON.parse(row.info)), expiresAt: row.expires_at }));
+  }
+
+  putWorker(info: WorkerRegistration, expiresAt: number): void {
+    this.#sql.exec(
+      `INSERT INTO workers (worker_id, info, expires_at) VALUES (?, ?, ?)
+       ON CONFLICT (worker_id) DO UPDATE SET info = excluded.info, expires_at = excluded.expires_at`,
+      info.worker_id,
+      JSON.stringify(info),
+      expiresAt,
+    );
+  }
+
+  deleteWorker(workerId: string): void {
+    this.#sql.exec("DELETE FROM workers WHERE worker_id = ?", workerId);
+  }
+
+  /** The waiting tasks without their offers, in the order of arrival. */
+  waiting(): Array<Waiting & { readonly attempt: number }> {
+    const rows = this.#sql.exec<{ seq: number; task_id: string; type: string; priority: number; attempt: number }>(
+      `SELECT seq, task_id, offer ->> '$.type' AS type, offer ->> '$.priority' AS priority, offer ->> '$.attempt' AS attempt
+       FROM waiting ORDER BY seq`,
+    );
+    return rows
+      .toArray()
+      .map((row) => ({ taskId: row.task_id, type: row.type, priority: row.priority, seq: row.seq, attempt: row.attempt }));
+  }
+
+  addWaiting(task: Offer): number {
+    return this.#sql
+      .exec<{ seq: number }>("INSERT INTO waiting (task_id, offer) VALUES (?, ?) RETURNING seq", task.taskId, JSON.stringify(task))
+      .one().seq;
+  }
+
+  readWaiting(seq: number): Offer {
+    const row = this.#sql.exec<{ offer: string }>("SELECT offer FROM waiting WHERE seq = ?", seq).one();
+    return offer.parse(JSON.parse(row.offer));
+  }
+
+  deleteWaiting(seq: number): void {
+    this.#sql.exec("DELETE FROM waiting WHERE seq = ?", seq);
+  }
+
+  leases(): StoredLease[] {
+    const rows = this.#sql.exec<{ seq: number; worker_id: string; lease: string; expires_at: number | null }>(
+      "SELECT seq, worker_id, lease, expires_at FROM leases",
+    );
+    return rows
+      .toArray()
+      .map((row) => ({ seq: row.seq, workerId: row.worker_id, lease: lease.parse(JSON.parse(row.lease)), expiresAt: row.expires_at }));
+  }
+
+  /** @param expiresAt when the lease ends; null when it lives as long as its worker */
+  addLease(workerId: string, held: Lease, expiresAt: number | null): number {
+    return this.#sql
+      .exec<{ seq: number }>(
+        "INSERT INTO leases (worker_id, lease, expires_at) VALUES (?, ?, ?) RETURNING seq",
+        workerId,
+        JSON.stringify(held),
+        expiresAt,
+      )
+      .one().seq;
+  }
+
+  deleteLease(seq: number): void {
+    this.#sql.exec("DELETE FROM leases WHERE seq = ?", seq);
+  }
+}

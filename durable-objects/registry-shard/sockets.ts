@@ -1,0 +1,41 @@
+import type { ServerFrame } from "@batuta/worker/protocol";
+import { attachment, type Attachment, type WorkerAttachment } from "./lease.ts";
+import type { Member } from "./roster.ts";
+
+/** Close codes and reasons the platform accepts; a reason may not pass 123 bytes. */
+export function closeQuietly(socket: WebSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason.slice(0, 120));
+  } catch {
+    // Closed already: what was wanted.
+  }
+}
+
+/** Sends a frame to a worker; a closed socket is no error, its close event says so. */
+export function sendFrame(socket: WebSocket | null, frame: ServerFrame): void {
+  try {
+    socket?.send(JSON.stringify(frame));
+  } catch {
+    // The close event follows.
+  }
+}
+
+export function readAttachment(socket: WebSocket): Attachment | null {
+  const parsed = attachment.safeParse(socket.deserializeAttachment());
+  return parsed.success ? parsed.data : null;
+}
+
+/** Keeps with the socket what must survive the object's hibernation; costs no row. */
+export function writeAttachment(member: Member): void {
+  if (member.socket === null) return;
+  const value: WorkerAttachment = {
+    kind: "worker",
+    workerId: member.id,
+    slots: member.slots,
+    tasks: [...member.socketTasks],
+    draining: member.draining,
+    idleSince: member.idleSince,
+    leases: [...member.leases.values()].flatMap(({ row, expiresAt: _end, ...lease }) => (row === null ? [lease] : [])),
+  };
+  member.socket.serializeAttachment(value);
+}

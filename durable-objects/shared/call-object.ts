@@ -1,0 +1,29 @@
+const TRIES = 3;
+const BASE_MS = 50;
+
+interface PlatformError {
+  readonly retryable?: boolean;
+  readonly overloaded?: boolean;
+}
+
+/**
+ * Calls an object, trying again when the platform says the call may be repeated. A stub that failed stays broken,
+ * so each try takes a fresh one; an overloaded object is left alone. The call must be idempotent.
+ *
+ * @throws the last error, as the platform gave it
+ */
+export async function callObject<T extends Rpc.DurableObjectBranded | undefined, R>(
+  namespace: DurableObjectNamespace<T>,
+  name: string,
+  call: (stub: DurableObjectStub<T>) => Promise<R>,
+): Promise<R> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await call(namespace.getByName(name));
+    } catch (error) {
+      const { retryable, overloaded } = error as PlatformError;
+      if (tried === TRIES || retryable !== true || overloaded === true) throw error;
+      await scheduler.wait(Math.random() * BASE_MS * 2 ** tried);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { unreadablePicture } from "../tasks.ts";
+import { DemoError } from "./arguments.ts";
+
+/** Longest wait for one answer of the server. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** The server did not answer, or could not: worth asking again. */
+export class OutageError extends Error {
+  override readonly name = "OutageError";
+}
+
+const jobView = z.object({
+  id: z.string(),
+  status: z.string(),
+  current_state: z.string(),
+  error_message: z.string().nullish(),
+  progress: z.number().nullish(),
+  progress_message: z.string().nullish(),
+  branches: z.object({ total: z.int(), done: z.int(), failed: z.int() }).optional(),
+  result: z.unknown(),
+});
+/** What the demo reads of a job. */
+export type JobView = z.infer<typeof jobView>;
+
+/** The result of the blueprint `photos`. */
+export const photosResult = z.object({
+  output: z.string(),
+  sheets: z.array(z.string()),
+  report: z.string(),
+  pictures: z.int(),
+  thumbnails: z.int(),
+  unreadable: z.array(unreadablePicture),
+});
+export type PhotosResult = z.infer<typeof photosResult>;
+
+const FINAL_STATUSES = new Set(["finished", "failed", "quarantined", "cancelled"]);
+
+export function hasEnded({ status }: JobView): boolean {
+  return FINAL_STATUSES.has(status);
+}
+
+export interface PhotosInput {
+  readonly folder: string;
+  readonly pictures: readonly string[];
+  readonly output: string;
+  readonly title: string;
+}
+
+/** The few calls of the client API that the demo needs. Every call may throw an {@link OutageError}. */
+export class JobClient {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  /**
+   * @param key the same key makes the same job: a call whose answer was lost can be made again
+   * @returns the id of the job
+   */
+  async create(input: PhotosInput, key: string): Promise<string> {
+    const answer = await this.#ask("POST", "/api/v1/jobs/photos", input, { "Idempotency-Key": key });
+    return z.object({ job_id: z.string() }).parse(answer).job_id;
+  }
+
+  /** @returns null when the server does not know the job */
+  async find(id: string): Promise<JobView | null> {
+    const answer = await this.#ask("GET", `/api/v1/jobs/${id}`);
+    return answer === null ? null : jobView.parse(answer);
+  }
+
+  async cancel(id: string): Promise<void> {
+    await this.#ask("POST", `/api/v1/jobs/${id}/cancel`);
+  }
+
+  /** @returns the answer's JSON; null for 404 */
+  async #ask(method: "GET" | "POST", path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+    const response = await fetch(this.#url + path, {
+      method,
+      headers: { "X-Avtomatika-Token": this.#token, "Content-Type": "application/json", ...headers },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => {
+      throw new OutageError("The server does not answer.", { cause: error });
+    });
+    const text = await response.text().catch((error: unknown) => {
+      throw new OutageError("The server's answer was cut off.", { cause: error });
+    });
+    if (response.status >= 500 || response.status === 429) throw new OutageError(`The server answered ${response.status}: ${text}`);
+    if (response.status === 404 && method === "GET") return null;
+    if (!response.ok) throw new DemoError(`The server refused ${method} ${path} with ${response.status}: ${text}`);
+    return JSON.parse(text);
+  }
+}

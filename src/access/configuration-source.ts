@@ -1,0 +1,107 @@
+import type { Env } from "../env.ts";
+import { type ClientDirectory, parseClients } from "./clients.ts";
+import type { Parsed } from "./configuration-text.ts";
+import { parseWorkers, type WorkerDirectory } from "./workers.ts";
+
+/** How long a text is trusted before it is read again. A changed file is in force within this time everywhere. */
+const TRUSTED_FOR_MS = 10_000;
+
+/** The configured clients and workers, read from where the deployment keeps them. */
+export interface ConfigurationSource {
+  clients(): Promise<Parsed<ClientDirectory>>;
+  workers(): Promise<Parsed<WorkerDirectory>>;
+  /** Reads both texts again at once. On error what was in force stays in force, and the error says what is wrong. */
+  reload(): Promise<Parsed<null>>;
+}
+
+interface Surroundings {
+  /** Epoch ms. */
+  now: () => number;
+  logError: (message: string) => void;
+}
+
+/**
+ * Makes the source for one isolate. On the embedded server the texts come from `CONFIG_FILES`, elsewhere from the
+ * secrets `CLIENTS_TOML` and `WORKERS_TOML`; a text that is absent is an empty one.
+ *
+ * A text that turns bad is logged and the last good one stays in force. When there has been no good one, the answer is
+ * `ok: false` with a text that is fit for strangers; the particulars, which name clients, are in the log only.
+ */
+export function createConfigurationSource(
+  env: Pick<Env, "CONFIG_FILES" | "CLIENTS_TOML" | "WORKERS_TOML">,
+  surroundings: Surroundings,
+): ConfigurationSource {
+  const clients = trustedFor(TRUSTED_FOR_MS, {
+    file: "clients.toml",
+    read: () => readText(env.CONFIG_FILES, "clients", env.CLIENTS_TOML),
+    parse: parseClients,
+    ...surroundings,
+  });
+  const workers = trustedFor(TRUSTED_FOR_MS, {
+    file: "workers.toml",
+    read: () => readText(env.CONFIG_FILES, "workers", env.WORKERS_TOML),
+    parse: parseWorkers,
+    ...surroundings,
+  });
+  return {
+    clients: clients.current,
+    workers: workers.current,
+    async reload() {
+      const outcomes = await Promise.all([clients.load(), workers.load()]);
+      const errors = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
+      return errors.length === 0 ? { ok: true, value: null } : { ok: false, error: errors.join("\n") };
+    },
+  };
+}
+
+async function readText(files: Fetcher | undefined, name: string, text: string | undefined): Promise<string> {
+  if (files === undefined) return text ?? "";
+  const answer = await files.fetch(`https://config/${name}`);
+  const body = await answer.text();
+  if (answer.status === 404) return "";
+  if (!answer.ok) throw new Error(`reading it was answered ${answer.status}`);
+  return body;
+}
+
+interface Origin<T> extends Surroundings {
+  file: string;
+  read: () => Promise<string>;
+  parse: (text: string) => Parsed<T>;
+}
+
+/** Caches values only, never a pending read: a promise of one request must not be awaited by another. */
+function trustedFor<T>(ms: number, { file, read, parse, now, logError }: Origin<T>) {
+  let readAt = 0;
+  let text: string | undefined;
+  let latest: Parsed<T> | undefined;
+  let inForce: Parsed<T> = {
+    ok: false,
+    error: `${file} cannot be used, so nobody can be recognised by it. The server's log says what is wrong with it; correct it there.`,
+  };
+
+  async function load(): Promise<Parsed<T>> {
+    readAt = now();
+    let outcome: Parsed<T>;
+    try {
+      const found = await read();
+      if (latest !== undefined && found === text) return latest;
+      text = found;
+      outcome = parse(found);
+    } catch (error) {
+      text = undefined;
+      outcome = { ok: false, error: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+    }
+    latest = outcome;
+    if (outcome.ok) inForce = outcome;
+    else logError(outcome.error);
+    return outcome;
+  }
+
+  return {
+    load,
+    async current(): Promise<Parsed<T>> {
+      if (latest === undefined || now() - readAt >= ms) await load();
+      return inForce;
+    },
+  };
+}

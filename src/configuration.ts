@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { Env } from "./env.ts";
+import { MAX_TRANSITIONS } from "./limits.ts";
+
+const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+
+/** The variables an operator may set, with the model system's names and defaults where it has them (reference F.1). */
+const variables = z.object({
+  ENVIRONMENT: z.string().default("production"),
+  GLOBAL_WORKER_TOKEN: z.string().min(1).optional(),
+  JOB_MAX_RETRIES: z.coerce.number().int().min(0).default(3),
+  MAX_TRANSITIONS_PER_JOB: z.coerce.number().int().positive().default(MAX_TRANSITIONS),
+  WORKER_TIMEOUT_SECONDS: seconds(300),
+  WORKER_POLL_TIMEOUT_SECONDS: seconds(30),
+  WORKER_HEALTH_CHECK_INTERVAL_SECONDS: seconds(60),
+  LEASE_SECONDS: seconds(60),
+  DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
+  LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
+  LOG_FORMAT: z.enum(["json", "text"]).default("json"),
+});
+
+/** How long a worker whose socket broke may take to come back before its tasks go to others, unless the lease is shorter. */
+const RECONNECT_GRACE_MS = 10_000;
+
+/** The deployment's settings, durations in ms. */
+export interface Configuration {
+  readonly environment: string;
+  readonly globalWorkerToken: string | null;
+  readonly maxRetries: number;
+  readonly maxTransitions: number;
+  readonly taskTimeoutMs: number;
+  readonly pollMs: number;
+  /** A worker without an open socket counts as gone after this long without a word. */
+  readonly workerTtlMs: number;
+  readonly leaseMs: number;
+  readonly reconnectGraceMs: number;
+  readonly dispatchVia: "auto" | "queue";
+  readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+  readonly logFormat: "json" | "text";
+}
+
+/** A setting that cannot be used, with its name and what is wrong. */
+export class ConfigurationError extends Error {
+  override readonly name = "ConfigurationError";
+}
+
+const read = new WeakMap<object, Configuration>();
+
+/**
+ * Reads the settings once per isolate.
+ * @throws {ConfigurationError} naming each variable that cannot be used
+ */
+export function readConfiguration(env: Env): Configuration {
+  const known = read.get(env);
+  if (known !== undefined) return known;
+  const parsed = variables.safeParse(env);
+  if (!parsed.success) {
+    throw new ConfigurationError(`Settings that cannot be used:\n${z.prettifyError(parsed.error)}`);
+  }
+  const { data } = parsed;
+  const leaseMs = data.LEASE_SECONDS * 1000;
+  const configuration: Configuration = {
+    environment: data.ENVIRONMENT,
+    globalWorkerToken: data.GLOBAL_WORKER_TOKEN ?? null,
+    maxRetries: data.JOB_MAX_RETRIES,
+    maxTransitions: data.MAX_TRANSITIONS_PER_JOB,
+    taskTimeoutMs: data.WORKER_TIMEOUT_SECONDS * 1000,
+    pollMs: data.WORKER_POLL_TIMEOUT_SECONDS * 1000,
+    workerTtlMs: 2 * data.WORKER_HEALTH_CHECK_INTERVAL_SECONDS * 1000,
+    leaseMs,
+    reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, leaseMs),
+    dispatchVia: data.DISPATCH_VIA,
+    logLevel: data.LOG_LEVEL,
+    logFormat: data.LOG_FORMAT,
+  };
+  read.set(env, configuration);
+  return configuration;
+}

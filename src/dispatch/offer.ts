@@ -1,0 +1,66 @@
+import { jsonObject, type TaskPayload } from "@batuta/worker/protocol";
+import { z } from "zod";
+import type { JobRecord, Task } from "../job/record.ts";
+
+/** A task on offer to the registry: everything needed to choose a worker and to hand it over. */
+export const offer = z.object({
+  jobId: z.string(),
+  taskId: z.string(),
+  attempt: z.number().int(),
+  lease: z.string(),
+  type: z.string(),
+  params: z.unknown(),
+  tracing: z.record(z.string(), z.string()),
+  client: z.string(),
+  priority: z.number(),
+  strategy: z.string(),
+  requirements: jsonObject.nullable(),
+  maxCost: z.number().nullable(),
+  timeoutMs: z.number(),
+});
+export type Offer = z.infer<typeof offer>;
+
+/** What the dispatch queue carries: offers for one shard, all of one job. */
+export const dispatchMessage = z.object({ v: z.literal(1), shard: z.string(), offers: z.array(offer) });
+export type DispatchMessage = z.infer<typeof dispatchMessage>;
+
+/** Names one attempt of one task. */
+export interface TaskRef {
+  readonly jobId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+}
+
+export function offerOf(job: JobRecord, task: Task, defaultTimeoutMs: number): Offer {
+  const { request } = task;
+  return {
+    jobId: job.id,
+    taskId: task.id,
+    attempt: task.attempt,
+    lease: task.lease,
+    type: request.type,
+    params: request.params ?? {},
+    tracing: { ...job.tracing },
+    client: job.client.name,
+    priority: request.priority ?? 0,
+    strategy: request.dispatchStrategy ?? "default",
+    requirements: request.resourceRequirements ?? null,
+    maxCost: request.maxCost ?? null,
+    timeoutMs: request.timeoutSeconds === undefined ? defaultTimeoutMs : request.timeoutSeconds * 1000,
+  };
+}
+
+/** The task as the worker sees it (spec §5), handed over at `now` (epoch ms). */
+export function payloadOf(on: Offer, now: number): TaskPayload {
+  return {
+    job_id: on.jobId,
+    task_id: on.taskId,
+    type: on.type,
+    params: on.params,
+    tracing_context: on.tracing,
+    priority: on.priority,
+    attempt: on.attempt,
+    lease: on.lease,
+    deadline: (now + on.timeoutMs) / 1000,
+  };
+}

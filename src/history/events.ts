@@ -1,0 +1,87 @@
+import { z } from "zod";
+
+/**
+ * What can happen to a job, as history tells it (spec §6). The first six are the model system's words; the rest fill in
+ * what it leaves out.
+ */
+export const JOB_EVENT_TYPES = [
+  "state_started",
+  "state_finished",
+  "state_failed",
+  "task_dispatched",
+  "task_finished",
+  "sub_blueprint_started",
+  "job_created",
+  "task_lost",
+  "parallel_dispatched",
+  "job_finished",
+  "job_failed",
+  "job_quarantined",
+  "job_cancelled",
+] as const;
+export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
+
+/** What can happen to a worker, as history tells it. */
+export const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;
+export type WorkerEventType = (typeof WORKER_EVENT_TYPES)[number];
+
+const epochMs = z.number().int().nonnegative();
+
+/** One thing that happened to a job. `(job_id, seq)` names it for ever, so that writing it twice writes it once. */
+const jobEvent = z.object({
+  /** Counts the events of one job, from 1. */
+  seq: z.number().int().positive(),
+  event_type: z.enum(JOB_EVENT_TYPES),
+  /** State of the blueprint the job was in. */
+  state: z.string(),
+  at: epochMs,
+  /** Status of the job after the event. */
+  status: z.string().optional(),
+  duration_ms: z.number().optional(),
+  attempt_number: z.number().int().optional(),
+  previous_state: z.string().optional(),
+  next_state: z.string().optional(),
+  worker_id: z.string().optional(),
+  task_id: z.string().optional(),
+  error: z.string().optional(),
+  context_snapshot: z.unknown().optional(),
+});
+export type JobEvent = z.infer<typeof jobEvent>;
+
+/** A job as its newest event leaves it. Times are epoch ms. */
+const jobSummary = z.object({
+  job_id: z.string().min(1),
+  /** Name of the client that owns the job. */
+  client: z.string(),
+  blueprint: z.string(),
+  status: z.string(),
+  current_state: z.string(),
+  created_at: epochMs,
+  updated_at: epochMs,
+  finished_at: epochMs.nullable(),
+});
+export type JobSummary = z.infer<typeof jobSummary>;
+
+const workerEvent = z.object({
+  /** Made by the sender, once for each event: a repeated message must repeat it. */
+  id: z.string().min(1),
+  worker_id: z.string().min(1),
+  event_type: z.enum(WORKER_EVENT_TYPES),
+  at: epochMs,
+  worker_info_snapshot: z.unknown().optional(),
+});
+export type WorkerEvent = z.infer<typeof workerEvent>;
+
+const jobHistoryMessage = z.object({
+  v: z.literal(1),
+  job: jobSummary,
+  /** In order of `seq`; the summary is that of the last one. */
+  events: z.array(jobEvent).min(1),
+});
+export type JobHistoryMessage = z.infer<typeof jobHistoryMessage>;
+
+const workerHistoryMessage = z.object({ v: z.literal(1), worker_event: workerEvent });
+
+/** Body of a message of the history queue. Delivered at least once and in any order. */
+export const historyMessage = z.union([jobHistoryMessage, workerHistoryMessage]);
+export type HistoryMessage = z.infer<typeof historyMessage>;

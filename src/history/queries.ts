@@ -1,0 +1,79 @@
+import { and, asc, desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { MAX_PAGE } from "../limits.ts";
+import { jobEvents, jobs } from "./schema.ts";
+
+/** A job in a listing. Times are epoch ms. */
+export type ListedJob = Omit<typeof jobs.$inferSelect, "last_seq">;
+
+/** An event in a job's history. */
+export type JobHistoryRow = typeof jobEvents.$inferSelect;
+
+/** Which jobs of a client to list. */
+export interface JobListing {
+  client: string;
+  status?: string | undefined;
+  blueprint?: string | undefined;
+  /** Rows of the page, at least 1; more than `MAX_PAGE` are never given. */
+  limit: number;
+  /** Where the page before ended (`nextCursor`): jobs created meanwhile do not shift the pages. */
+  cursor?: string | undefined;
+  /** Rows to skip. For clients of the model system; a cursor costs less. */
+  offset?: number | undefined;
+}
+
+const { last_seq: _, ...listed } = getTableColumns(jobs);
+
+/** One page. `nextCursor` is null on the last one. */
+export interface JobPage {
+  jobs: ListedJob[];
+  nextCursor: string | null;
+}
+
+/**
+ * The jobs of a client, newest first.
+ * @returns the page, or undefined when the cursor is not one of ours.
+ */
+export async function listJobs(db: D1Database, listing: JobListing): Promise<JobPage | undefined> {
+  const after = listing.cursor === undefined ? null : readCursor(listing.cursor);
+  if (after === undefined) return undefined;
+  const limit = Math.min(listing.limit, MAX_PAGE);
+  const rows = await drizzle(db)
+    .select(listed)
+    .from(jobs)
+    .where(
+      and(
+        eq(jobs.client, listing.client),
+        after === null
+          ? undefined
+          : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.createdAt}, ${after.jobId})`,
+        // Status and blueprint are looked at row by row: an index for them would be written anew at every change of status.
+        listing.status === undefined ? undefined : eq(jobs.status, listing.status),
+        listing.blueprint === undefined ? undefined : eq(jobs.blueprint, listing.blueprint),
+      ),
+    )
+    .orderBy(desc(jobs.created_at), desc(jobs.job_id))
+    .limit(limit + 1)
+    .offset(listing.offset ?? 0);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { jobs: page, nextCursor: rows.length > limit && last !== undefined ? writeCursor(last) : null };
+}
+
+/** What happened to a job, in order; empty when it is not the client's or when nothing has reached history yet. */
+export async function jobHistory(db: D1Database, jobId: string, client: string): Promise<JobHistoryRow[]> {
+  return await drizzle(db)
+    .select()
+    .from(jobEvents)
+    .where(and(eq(jobEvents.job_id, jobId), eq(jobEvents.client, client)))
+    .orderBy(asc(jobEvents.seq));
+}
+
+function writeCursor(job: Pick<ListedJob, "created_at" | "job_id">): string {
+  return `${job.created_at}.${job.job_id}`;
+}
+
+function readCursor(cursor: string): { createdAt: number; jobId: string } | undefined {
+  const [, createdAt, jobId] = /^(\d{1,15})\.(.+)$/.exec(cursor) ?? [];
+  return createdAt === undefined || jobId === undefined ? undefined : { createdAt: Number(createdAt), jobId };
+}

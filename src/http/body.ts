@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES } from "../limits.ts";
+import { Problem } from "./problem.ts";
+
+function tooLarge(): Problem {
+  return new Problem(413, "body_too_large", `The body is larger than ${MAX_BODY_BYTES} bytes. Send a reference to large data instead of the data.`);
+}
+
+async function collect(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let text = "";
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > MAX_BODY_BYTES) {
+      await reader.cancel();
+      throw tooLarge();
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/**
+ * Reads a request's body as text, bounded in size and time: the platform itself would hold a half-sent body for ever.
+ * @throws {Problem} 413, 408 or 400
+ */
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  if (request.body === null) return "";
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<never>((_, reject) => {
+    const problem = new Problem(408, "body_timeout", `The body did not arrive within ${BODY_READ_TIMEOUT_MS / 1000} s.`);
+    timer = setTimeout(() => reject(problem), BODY_READ_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([collect(request.body), late]);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body is not valid UTF-8 text." });
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+  }
+}
+
+/**
+ * Reads a JSON body; the content type is not looked at, as in the model system.
+ * @throws {Problem} 400 naming the fault, 408, 413
+ */
+export async function readJson(request: Request): Promise<unknown> {
+  const text = await readText(request);
+  if (text.trim() === "") throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body is empty." });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const details = error instanceof Error ? error.message : "It is not JSON.";
+    throw new Problem(400, "bad_json", "Invalid JSON body", { details });
+  }
+}
+
+/** Like {@link readJson}, but a body that is empty or not JSON is null. */
+export async function readOptionalJson(request: Request): Promise<unknown> {
+  try {
+    return await readJson(request);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "bad_json") return null;
+    throw error;
+  }
+}
+
+/**
+ * Checks a parsed body.
+ * @param what names the body in the error, such as "registration"
+ * @throws {Problem} 400 with the paths of the fields that are wrong
+ */
+export function checkBody<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const details = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
+  throw new Problem(400, "bad_request", `The ${what} is not valid: ${z.prettifyError(parsed.error)}`, { details });
+}

@@ -1,0 +1,19 @@
+import type { Client } from "../access/clients.ts";
+import type { ConfigurationSource } from "../access/configuration-source.ts";
+import type { Configuration } from "../configuration.ts";
+import type { Env } from "../env.ts";
+
+/** What Hono's context carries through this application. */
+export interface HttpEnv {
+  Bindings: Env;
+  Variables: {
+    settings: Configuration;
+    source: ConfigurationSource;
+    /** Set by the client check. */
+    client: Client;
+    /** Set by the worker check: the id the token was checked for. */
+    workerId: string;
+    /** Set by the worker check where the id is in the body: the body, read once. */
+    body: unknown;
+  };
+}

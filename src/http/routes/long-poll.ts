@@ -1,0 +1,36 @@
+import type { Env } from "../../env.ts";
+import { shardOfWorker } from "../../registry/shards.ts";
+
+/**
+ * Waits for a task of this worker. The request is held here, at the edge; the shard holds only a socket that
+ * hibernates, so that a waiting fleet costs no active time. The shard takes the task back unless the edge confirms
+ * that its caller was still there.
+ *
+ * @param callerGone aborted when the worker hangs up
+ * @returns the task's JSON, or null when none came in time
+ */
+export async function pollTask(env: Env, workerId: string, waitMs: number, callerGone: AbortSignal): Promise<string | null> {
+  const response = await env.REGISTRY.getByName(shardOfWorker(workerId)).fetch(`https://shard/poll/${workerId}`, {
+    headers: { Upgrade: "websocket" },
+  });
+  const line = response.webSocket;
+  if (line === null) throw new Error("The registry did not open a line for a poll.");
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  const timer = setTimeout(() => resolve(null), waitMs);
+  callerGone.addEventListener("abort", () => resolve(null));
+  line.addEventListener("close", () => resolve(null));
+  line.addEventListener("error", () => resolve(null));
+  line.addEventListener("message", ({ data }) => {
+    if (typeof data === "string" && !callerGone.aborted) {
+      line.send("taken");
+      resolve(data);
+    }
+  });
+  line.accept();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    line.close(1000, "done");
+  }
+}

@@ -1,0 +1,82 @@
+import { heartbeat, progressUpdate, taskResult, workerRegistration } from "@batuta/worker/protocol";
+import { Hono } from "hono";
+import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
+import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import type { HistoryMessage } from "../../history/events.ts";
+import { MAX_POLL_SECONDS } from "../../limits.ts";
+import { log } from "../../observability/log.ts";
+import { queueProducer } from "../../queue-producer.ts";
+import { shardOfWorker } from "../../registry/shards.ts";
+import { checkBody, readOptionalJson } from "../body.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { requireWorkerInBody, requireWorkerInPath } from "../middleware/require-worker.ts";
+import { Problem } from "../problem.ts";
+import { pollTask } from "./long-poll.ts";
+
+/** The shorter of what the worker asks for and what the deployment allows. */
+function pollMs(asked: string | undefined, allowedMs: number): number {
+  const seconds = asked === undefined ? Infinity : Number(asked);
+  if (Number.isNaN(seconds) || seconds < 0) {
+    throw new Problem(400, "bad_request", "timeout must be a number of seconds, 0 or more.");
+  }
+  return Math.min(seconds * 1000, allowedMs, MAX_POLL_SECONDS * 1000);
+}
+
+/** The routes below `/_worker` (spec §5). All need a worker's token. */
+export const workerApi = new Hono<HttpEnv>()
+  .post("/workers/register", requireWorkerInBody, async (c) => {
+    const registration = checkBody(workerRegistration, c.get("body"), "registration");
+    await callObject(c.env.REGISTRY, shardOfWorker(registration.worker_id), (shard) => shard.register(registration));
+    const message: HistoryMessage = {
+      v: 1,
+      worker_event: {
+        id: crypto.randomUUID(),
+        worker_id: registration.worker_id,
+        event_type: "registered",
+        at: Date.now(),
+        worker_info_snapshot: registration,
+      },
+    };
+    const sent = queueProducer(c.env, "history").send([message]);
+    const settings = c.get("settings");
+    c.executionCtx.waitUntil(sent.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })));
+    return c.json({ status: "registered" });
+  })
+  .patch("/workers/:worker_id", requireWorkerInPath, async (c) => {
+    const workerId = c.get("workerId");
+    const body = await readOptionalJson(c.req.raw);
+    const empty = typeof body !== "object" || body === null || Object.keys(body).length === 0;
+    const update = empty ? null : checkBody(heartbeat, body, "heartbeat");
+    const worker = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.heartbeat(workerId, update));
+    if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
+    return c.json(update === null ? { status: "ttl_refreshed" } : worker);
+  })
+  .get("/workers/:worker_id/tasks/next", requireWorkerInPath, async (c) => {
+    const waitMs = pollMs(c.req.query("timeout"), c.get("settings").pollMs);
+    const task = await pollTask(c.env, c.get("workerId"), waitMs, c.req.raw.signal);
+    return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
+  })
+  .post("/tasks/result", requireWorkerInBody, async (c) => {
+    const result = checkBody(taskResult, c.get("body"), "result");
+    const workerId = c.get("workerId");
+    const ack = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.result(workerId, result));
+    if (ack.reason === "job_not_found") throw new Problem(404, "job_not_found", "Job not found");
+    return c.json(ack);
+  })
+  .post("/tasks/progress", requireWorkerInBody, async (c) => {
+    const update = checkBody(progressUpdate, c.get("body"), "progress update");
+    await callObject(c.env.JOBS, update.job_id, (job) => job.progress(update.task_id, update.progress, update.message));
+    return c.json({ status: "progress_accepted" });
+  })
+  .get("/ws/:worker_id", requireWorkerInPath, async (c) => {
+    if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
+      throw new Problem(426, "upgrade_required", "This is a WebSocket endpoint.", { headers: { Upgrade: "websocket" } });
+    }
+    const workerId = c.get("workerId");
+    const response = await c.env.REGISTRY.getByName(shardOfWorker(workerId)).fetch(`https://shard/ws/${workerId}`, {
+      headers: { Upgrade: "websocket" },
+    });
+    const offered = c.req.header("Sec-WebSocket-Protocol")?.includes(WORKER_SUBPROTOCOL) === true;
+    const headers = offered ? { "Sec-WebSocket-Protocol": WORKER_SUBPROTOCOL } : {};
+    return new Response(null, { status: 101, webSocket: response.webSocket, headers });
+  });

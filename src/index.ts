@@ -1,0 +1,14 @@
+import { app } from "./app.ts";
+import type { Env } from "./env.ts";
+import { consumeQueue } from "./queues.ts";
+
+export { ClientObject } from "../durable-objects/client/client-object.ts";
+export { JobObject } from "../durable-objects/job/job-object.ts";
+export { QueueObject } from "../durable-objects/queue/queue-object.ts";
+export { RegistryShard } from "../durable-objects/registry-shard/registry-shard-object.ts";
+export { SettingsObject } from "../durable-objects/settings/settings-object.ts";
+
+export default {
+  fetch: app.fetch,
+  queue: consumeQueue,
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { ConfigurationError } from "../../../worker-sdk/src/index.ts";
+import { configure } from "../../../worker-sdk/src/configuration.ts";
+
+describe("configure", () => {
+  it("has a default for everything", () => {
+    const { workerId, ...rest } = configure({}, {});
+    expect(workerId).toMatch(/^worker-[0-9a-f-]{36}$/);
+    expect(rest).toMatchObject({
+      workerType: "generic",
+      orchestratorUrl: "http://localhost:8080",
+      token: undefined,
+      websockets: true,
+      maxConcurrentTasks: 10,
+      heartbeatIntervalMs: 15_000,
+      heartbeatDebounceMs: 100,
+      taskPollTimeoutMs: 30_000,
+      resultMaxRetries: 5,
+      resultRetryInitialDelayMs: 1_000,
+      shutdownTimeoutMs: 30_000,
+      logLevel: "INFO",
+    });
+  });
+
+  it("reads the environment", () => {
+    const environment = {
+      WORKER_ID: "gpu-1",
+      WORKER_TYPE: "gpu",
+      ORCHESTRATOR_URL: "https://jobs.example.com/base//",
+      WORKER_TOKEN: "shared",
+      WORKER_ENABLE_WEBSOCKETS: "false",
+      MAX_CONCURRENT_TASKS: "3",
+      HEARTBEAT_INTERVAL: "5",
+      WORKER_HEARTBEAT_DEBOUNCE_DELAY: "0.5",
+      TASK_POLL_TIMEOUT: "20",
+      RESULT_MAX_RETRIES: "2",
+      RESULT_RETRY_INITIAL_DELAY: "0.25",
+      WORKER_SHUTDOWN_TIMEOUT: "0",
+      LOG_LEVEL: "debug",
+    };
+    expect(configure({}, environment)).toMatchObject({
+      workerId: "gpu-1",
+      workerType: "gpu",
+      orchestratorUrl: "https://jobs.example.com/base",
+      token: "shared",
+      websockets: false,
+      maxConcurrentTasks: 3,
+      heartbeatIntervalMs: 5_000,
+      heartbeatDebounceMs: 500,
+      taskPollTimeoutMs: 20_000,
+      resultMaxRetries: 2,
+      resultRetryInitialDelayMs: 250,
+      shutdownTimeoutMs: 0,
+      logLevel: "DEBUG",
+    });
+  });
+
+  it("prefers options to variables, and the individual token to the shared one", () => {
+    const environment = { MAX_CONCURRENT_TASKS: "3", WORKER_TOKEN: "shared", WORKER_INDIVIDUAL_TOKEN: "mine" };
+    const configuration = configure({ maxConcurrentTasks: 7 }, environment);
+    expect(configuration).toMatchObject({ maxConcurrentTasks: 7, token: "mine" });
+    expect(configure({ token: "given" }, environment).token).toBe("given");
+  });
+
+  it("takes a variable set to nothing as not set", () => {
+    expect(configure({}, { MAX_CONCURRENT_TASKS: "", WORKER_INDIVIDUAL_TOKEN: "", WORKER_TOKEN: "shared" })).toMatchObject({
+      maxConcurrentTasks: 10,
+      token: "shared",
+    });
+  });
+
+  it.each([
+    ["WORKER_ID", "a b", "WORKER_ID must be 1 to 128 letters, digits, '_' or '-'."],
+    ["ORCHESTRATOR_URL", "localhost", "ORCHESTRATOR_URL must be an http:// or https:// address."],
+    ["ORCHESTRATOR_URL", "ftp://x", "ORCHESTRATOR_URL must be an http:// or https:// address."],
+    ["ORCHESTRATOR_URL", "https://me@x", "ORCHESTRATOR_URL must not contain a user name"],
+    ["MAX_CONCURRENT_TASKS", "many", "MAX_CONCURRENT_TASKS must be a whole number of at least 1."],
+    ["MAX_CONCURRENT_TASKS", "0", "MAX_CONCURRENT_TASKS must be a whole number of at least 1."],
+    ["MAX_CONCURRENT_TASKS", "1.5", "MAX_CONCURRENT_TASKS must be a whole number of at least 1."],
+    ["HEARTBEAT_INTERVAL", "0", "HEARTBEAT_INTERVAL must be more than 0 seconds."],
+    ["WORKER_ENABLE_WEBSOCKETS", "perhaps", "WORKER_ENABLE_WEBSOCKETS must be true or false."],
+    ["LOG_LEVEL", "loud", "LOG_LEVEL must be one of DEBUG, INFO, WARN, ERROR."],
+  ])("refuses %s=%s", (variable, value, message) => {
+    expect(() => configure({}, { [variable]: value })).toThrow(ConfigurationError);
+    expect(() => configure({}, { [variable]: value })).toThrow(message);
+  });
+
+  it("names wrong options, all of them", () => {
+    expect(() => configure({ maxConcurrentTasks: -1, heartbeatInterval: Number.NaN }, {})).toThrow(
+      "The option maxConcurrentTasks must be a whole number of at least 1. The option heartbeatInterval must be a number of seconds.",
+    );
+  });
+
+  it("refuses a token with a line break without showing it", () => {
+    const attempt = () => configure({}, { WORKER_TOKEN: "hidden\n" });
+    expect(attempt).toThrow(/^WORKER_TOKEN must be printable/);
+    expect(attempt).not.toThrow(/hidden/);
+  });
+});

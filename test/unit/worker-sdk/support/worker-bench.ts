@@ -1,0 +1,69 @@
+import { vi } from "vitest";
+import { Worker, type Logger, type WorkerOptions } from "../../../../worker-sdk/src/index.ts";
+import { FakeOrchestrator } from "./fake-orchestrator.ts";
+import { FakeSocket } from "./fake-socket.ts";
+
+export interface LogEntry {
+  level: keyof Logger;
+  event: string;
+  [field: string]: unknown;
+}
+
+/** A worker between a fake orchestrator and fake sockets, with its log. Needs fake timers; chance is always one half. */
+export function workerBench(options: WorkerOptions = {}) {
+  const orchestrator = new FakeOrchestrator();
+  const sockets: FakeSocket[] = [];
+  const log: LogEntry[] = [];
+  const entryWriter = (level: keyof Logger) => (event: string, fields: Record<string, unknown> = {}) =>
+    void log.push({ level, event, ...fields });
+  const worker = new Worker(
+    {
+      workerId: "worker-1",
+      token: "secret",
+      logger: {
+        debug: entryWriter("debug"),
+        info: entryWriter("info"),
+        warn: entryWriter("warn"),
+        error: entryWriter("error"),
+      },
+      ...options,
+    },
+    {
+      fetch: orchestrator.fetch,
+      openSocket(url, token) {
+        const socket = new FakeSocket(url, token);
+        sockets.push(socket);
+        return socket;
+      },
+      random: () => 0.5,
+      environment: {},
+    },
+  );
+  return {
+    worker,
+    orchestrator,
+    sockets,
+    log,
+    /** The socket the worker opened last. */
+    get socket(): FakeSocket {
+      const socket = sockets.at(-1);
+      if (socket === undefined) throw new Error("The worker has not opened a socket.");
+      return socket;
+    },
+  };
+}
+
+/** Lets time pass on the fake clock, and everything happen that is due until then. */
+export async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+/** Lets everything happen that is due now. */
+export async function settle(): Promise<void> {
+  await pass(0);
+}
+
+/** A promise with its ends, for handlers that wait for the test. */
+export function gate<Value = void>() {
+  return Promise.withResolvers<Value>();
+}

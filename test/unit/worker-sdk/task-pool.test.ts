@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import type { TaskAbortedError, TaskHandler } from "../../../worker-sdk/src/index.ts";
+import type { TaskPayload } from "../../../worker-sdk/src/protocol/index.ts";
+import { silentLogger } from "../../../worker-sdk/src/logger.ts";
+import type { Outcome } from "../../../worker-sdk/src/outcome.ts";
+import { anyParams, defineTask, TaskCatalog } from "../../../worker-sdk/src/task-catalog.ts";
+import { TaskPool, type TaskOrigin } from "../../../worker-sdk/src/task-pool.ts";
+import { aTask } from "./support/fake-orchestrator.ts";
+import { gate } from "./support/worker-bench.ts";
+
+function poolOf(capacity: number, handler: TaskHandler) {
+  const catalog = new TaskCatalog();
+  catalog.add(defineTask("work", anyParams, handler));
+  const delivered: Array<{ task: TaskPayload; outcome: Outcome }> = [];
+  const origin: TaskOrigin = {
+    deliver: (task, outcome) => void delivered.push({ task, outcome }),
+    reportProgress: async () => {},
+  };
+  return { pool: new TaskPool(catalog, capacity, silentLogger), origin, delivered };
+}
+
+describe("TaskPool", () => {
+  it("runs tasks side by side and has room again when one has ended", async () => {
+    const gates = new Map([
+      ["a", gate()],
+      ["b", gate()],
+    ]);
+    const { pool, origin, delivered } = poolOf(2, ({ taskId }) => gates.get(taskId)?.promise);
+    pool.start(aTask({ task_id: "a" }), origin);
+    pool.start(aTask({ task_id: "b" }), origin);
+    expect([pool.load, pool.hasRoom]).toEqual([2, false]);
+    const room = pool.room(new AbortController().signal);
+    gates.get("b")?.resolve();
+    await room;
+    expect(delivered.map(({ task }) => task.task_id)).toEqual(["b"]);
+    gates.get("a")?.resolve();
+    await pool.idle();
+    expect(pool.load).toBe(0);
+  });
+
+  it("stops waiting for room when it is told to", async () => {
+    const { pool, origin } = poolOf(1, () => gate().promise);
+    pool.start(aTask(), origin);
+    const abort = new AbortController();
+    const room = pool.room(abort.signal);
+    abort.abort();
+    await room;
+    expect(pool.hasRoom).toBe(false);
+  });
+
+  it("starts the same hand-over once", async () => {
+    let calls = 0;
+    const { pool, origin, delivered } = poolOf(5, () => void calls++);
+    const task = aTask();
+    pool.start(task, origin);
+    pool.start(task, origin);
+    await pool.idle();
+    expect([calls, delivered.length]).toEqual([1, 1]);
+  });
+
+  it("replaces an older attempt of a task by the newer one, whose outcome alone counts", async () => {
+    const { pool, origin, delivered } = poolOf(5, async ({ attempt, signal }) => {
+      if (attempt === 1) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return { attempt };
+    });
+    const first = aTask();
+    const second = { ...first, attempt: 2, lease: "other" };
+    pool.start(first, origin);
+    await Promise.resolve();
+    pool.start(second, origin);
+    expect(pool.heldFrom(origin)).toEqual([second]);
+    await pool.idle();
+    expect(delivered).toEqual([{ task: second, outcome: { status: "success", data: { attempt: 2 } } }]);
+  });
+
+  it("knows what is held from whom", () => {
+    const { pool, origin } = poolOf(5, () => gate().promise);
+    const other: TaskOrigin = { deliver() {}, reportProgress: async () => {} };
+    const mine = aTask();
+    const theirs = aTask();
+    pool.start(mine, origin);
+    pool.start(theirs, other);
+    expect(pool.heldFrom(origin)).toEqual([mine]);
+    expect(pool.heldFrom(other)).toEqual([theirs]);
+  });
+
+  it("tells a handler why it is to end", async () => {
+    const seen = gate<TaskAbortedError>();
+    const { pool, origin } = poolOf(5, ({ signal }) => {
+      signal.addEventListener("abort", () => seen.resolve(signal.reason));
+      return seen.promise.then(() => {});
+    });
+    const task = aTask();
+    pool.start(task, origin);
+    await new Promise(setImmediate);
+    pool.abort(task.task_id, "cancelled");
+    pool.abort("unknown", "cancelled");
+    const reason = await seen.promise;
+    expect([reason.abortCause, reason.message]).toEqual(["cancelled", "The task was cancelled."]);
+  });
+});

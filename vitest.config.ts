@@ -1,0 +1,46 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+/** Workspace packages are tested from their sources. */
+const resolve = { conditions: ["batuta-source"] };
+
+export default defineConfig({
+  test: {
+    coverage: { provider: "istanbul", include: ["src/**", "durable-objects/**"] },
+    projects: [
+      {
+        resolve,
+        ssr: { resolve },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" },
+      },
+      {
+        resolve: { conditions: ["batuta-source", "workerd", "worker", "browser"], alias: { "#blueprints": "/test/support/blueprints.ts" } },
+        plugins: [
+          cloudflareTest(async () => ({
+            main: "./src/index.ts",
+            wrangler: { configPath: "./test/workerd/wrangler.toml" },
+            miniflare: { bindings: { TEST_MIGRATIONS: await readD1Migrations("migrations") } },
+          })),
+        ],
+        test: {
+          name: "workerd",
+          include: ["test/workerd/**/*.test.ts"],
+          setupFiles: ["test/workerd/setup.ts"],
+          deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
+        },
+      },
+      {
+        resolve,
+        ssr: { resolve },
+        test: {
+          name: "e2e",
+          include: ["test/{e2e,chaos}/**/*.test.ts"],
+          environment: "node",
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});

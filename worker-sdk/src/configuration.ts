@@ -1,0 +1,148 @@
+import { z } from "zod";
+import { identifier, workerRegistration, type WorkerRegistration } from "./protocol/index.ts";
+import { ConfigurationError } from "./errors.ts";
+import { LOG_LEVELS, type Logger, type LogLevel } from "./logger.ts";
+
+/**
+ * Options of a worker. What is left out comes from the environment variable in brackets, then from the default.
+ * Durations are in seconds, here as there.
+ */
+export interface WorkerOptions {
+  /** Name of this worker, unique among all workers: 1 to 128 letters, digits, `_` or `-`. [WORKER_ID; `worker-` and a random UUID] */
+  workerId?: string;
+  /** Kind of machine, for people and for dispatch strategies. [WORKER_TYPE; `generic`] */
+  workerType?: string;
+  /** [ORCHESTRATOR_URL; `http://localhost:8080`] */
+  orchestratorUrl?: string;
+  /** Sent as `X-Worker-Token`. [WORKER_INDIVIDUAL_TOKEN, else WORKER_TOKEN; no token] */
+  token?: string;
+  /** Take tasks over a WebSocket; otherwise by long poll. [WORKER_ENABLE_WEBSOCKETS; true] */
+  websockets?: boolean;
+  /** Tasks that may run at the same time. [MAX_CONCURRENT_TASKS; 10] */
+  maxConcurrentTasks?: number;
+  /** What the machine has, for tasks that ask for it, such as `{ cpu_cores: 8, gpu_info: { model: "…", vram_gb: 24 } }`. [none] */
+  resources?: NonNullable<WorkerRegistration["resources"]>;
+  /** Time between two signs of life. [HEARTBEAT_INTERVAL; 15] */
+  heartbeatInterval?: number;
+  /** How long changes of the load are gathered before they are reported (long poll only). [WORKER_HEARTBEAT_DEBOUNCE_DELAY; 0.1] */
+  heartbeatDebounceDelay?: number;
+  /** How long one poll waits for a task. [TASK_POLL_TIMEOUT; 30] */
+  taskPollTimeout?: number;
+  /** Attempts to hand a result over by HTTP. [RESULT_MAX_RETRIES; 5] */
+  resultMaxRetries?: number;
+  /** Delay before the second of these attempts; it doubles from there. [RESULT_RETRY_INITIAL_DELAY; 1] */
+  resultRetryInitialDelay?: number;
+  /** How long a graceful stop waits for running tasks. [WORKER_SHUTDOWN_TIMEOUT; 30] */
+  shutdownTimeout?: number;
+  /** Where log entries go; `false` silences. [JSON lines to stderr, from level LOG_LEVEL; INFO] */
+  logger?: Logger | false;
+}
+
+/** A worker's settings, complete and checked. */
+export interface Configuration {
+  workerId: string;
+  workerType: string;
+  /** Without a slash at its end. */
+  orchestratorUrl: string;
+  token: string | undefined;
+  websockets: boolean;
+  maxConcurrentTasks: number;
+  resources: WorkerRegistration["resources"];
+  heartbeatIntervalMs: number;
+  heartbeatDebounceMs: number;
+  taskPollTimeoutMs: number;
+  resultMaxRetries: number;
+  resultRetryInitialDelayMs: number;
+  shutdownTimeoutMs: number;
+  logLevel: LogLevel;
+}
+
+const wholeNumber = (least: number) => {
+  const rule = `must be a whole number of at least ${least}`;
+  return z.coerce.number(rule).int(rule).min(least, rule);
+};
+const positiveSeconds = z.coerce.number("must be a number of seconds").positive("must be more than 0 seconds");
+const seconds = z.coerce.number("must be a number of seconds").min(0, "must be at least 0 seconds");
+const truth = z.union([z.boolean(), z.stringbool()], "must be true or false");
+const level = z.string().toUpperCase().pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
+
+const httpAddress = z
+  .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
+  .refine((url) => URL.parse(url)?.username === "", "must not contain a user name; use WORKER_TOKEN to identify the worker")
+  .transform((url) => url.replace(/\/+$/, ""));
+
+// A token read from a file often ends in a line break, which no header can carry: say so here, not at every request.
+const headerToken = z.string().regex(/^[\x21-\x7e]+$/, "must be printable ASCII characters without blanks or line breaks");
+
+const settingsSchema = z.object({
+  workerId: identifier.default(() => `worker-${crypto.randomUUID()}`),
+  workerType: z.string().default("generic"),
+  orchestratorUrl: httpAddress.default("http://localhost:8080"),
+  token: headerToken.optional(),
+  websockets: truth.default(true),
+  maxConcurrentTasks: wholeNumber(1).default(10),
+  resources: workerRegistration.shape.resources,
+  heartbeatInterval: positiveSeconds.default(15),
+  heartbeatDebounceDelay: seconds.default(0.1),
+  taskPollTimeout: positiveSeconds.default(30),
+  resultMaxRetries: wholeNumber(1).default(5),
+  resultRetryInitialDelay: seconds.default(1),
+  shutdownTimeout: seconds.default(30),
+  logLevel: level.default("INFO"),
+});
+
+type SettingName = keyof typeof settingsSchema.shape;
+
+/** The environment variables of each setting; the first that is set counts. */
+const VARIABLES: Record<SettingName, readonly string[]> = {
+  workerId: ["WORKER_ID"],
+  workerType: ["WORKER_TYPE"],
+  orchestratorUrl: ["ORCHESTRATOR_URL"],
+  token: ["WORKER_INDIVIDUAL_TOKEN", "WORKER_TOKEN"],
+  websockets: ["WORKER_ENABLE_WEBSOCKETS"],
+  maxConcurrentTasks: ["MAX_CONCURRENT_TASKS"],
+  resources: [],
+  heartbeatInterval: ["HEARTBEAT_INTERVAL"],
+  heartbeatDebounceDelay: ["WORKER_HEARTBEAT_DEBOUNCE_DELAY"],
+  taskPollTimeout: ["TASK_POLL_TIMEOUT"],
+  resultMaxRetries: ["RESULT_MAX_RETRIES"],
+  resultRetryInitialDelay: ["RESULT_RETRY_INITIAL_DELAY"],
+  shutdownTimeout: ["WORKER_SHUTDOWN_TIMEOUT"],
+  logLevel: ["LOG_LEVEL"],
+};
+
+/**
+ * Completes the options with the environment and the defaults. A variable that is set to nothing counts as not set.
+ * @throws ConfigurationError naming every wrong option or variable, never its value
+ */
+export function configure(options: WorkerOptions, environment: Record<string, string | undefined>): Configuration {
+  const sources = new Map<string, string>();
+  const raw: Record<string, unknown> = {};
+  const given: Partial<Record<SettingName, unknown>> = options;
+  for (const [setting, variables] of Object.entries(VARIABLES)) {
+    const variable = variables.find((name) => Boolean(environment[name]));
+    const fromOptions = isSettingName(setting) ? given[setting] : undefined;
+    raw[setting] = fromOptions ?? (variable && environment[variable]);
+    sources.set(setting, fromOptions === undefined && variable !== undefined ? variable : `The option ${setting}`);
+  }
+  const parsed = settingsSchema.safeParse(raw);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${sources.get(String(path[0]))} ${message}.`);
+    throw new ConfigurationError(problems.join(" "));
+  }
+  const settings = parsed.data;
+  return {
+    ...settings,
+    token: settings.token,
+    resources: settings.resources,
+    heartbeatIntervalMs: settings.heartbeatInterval * 1000,
+    heartbeatDebounceMs: settings.heartbeatDebounceDelay * 1000,
+    taskPollTimeoutMs: settings.taskPollTimeout * 1000,
+    resultRetryInitialDelayMs: settings.resultRetryInitialDelay * 1000,
+    shutdownTimeoutMs: settings.shutdownTimeout * 1000,
+  };
+}
+
+function isSettingName(name: string): name is SettingName {
+  return name in VARIABLES;
+}

@@ -1,0 +1,83 @@
+import type { Heartbeat as HeartbeatBody } from "./protocol/index.ts";
+import { atLeastRetryAfter } from "./backoff.ts";
+import type { LinkParts } from "./link-parts.ts";
+import type { TaskPool } from "./task-pool.ts";
+
+/**
+ * The state a worker reports of itself: `idle` with its task types while it can take another task, else `busy` with none
+ * (reference D.3).
+ */
+export function heartbeatBody(pool: TaskPool, supportedTasks: readonly string[], draining: boolean): HeartbeatBody {
+  const available = pool.hasRoom && !draining;
+  return {
+    load: pool.load,
+    status: available ? "idle" : "busy",
+    supported_tasks: available ? [...supportedTasks] : [],
+    hot_cache: [],
+  };
+}
+
+type HeartbeatParts = Pick<LinkParts, "configuration" | "http" | "registration" | "pool" | "random" | "logger">;
+
+/** Signs of life by HTTP: at a steady interval, and shortly after each change of the load. */
+export class Heartbeat {
+  readonly #parts: HeartbeatParts;
+  readonly #body: () => HeartbeatBody;
+  readonly #stopped = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #changed = false;
+  #sending = false;
+
+  constructor(parts: HeartbeatParts, body: () => HeartbeatBody) {
+    this.#parts = parts;
+    this.#body = body;
+  }
+
+  start(): void {
+    const stopListening = this.#parts.pool.onChange(() => this.announceChange());
+    this.#stopped.signal.addEventListener("abort", stopListening);
+    this.#schedule(this.#parts.configuration.heartbeatIntervalMs);
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    clearTimeout(this.#timer);
+  }
+
+  /** Sends a heartbeat soon; changes in quick succession share one. */
+  announceChange(): void {
+    if (this.#changed) return;
+    this.#changed = true;
+    if (!this.#sending) this.#schedule(this.#parts.configuration.heartbeatDebounceMs);
+  }
+
+  #schedule(delayMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#stopped.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.#beat(), delayMs);
+  }
+
+  async #beat(): Promise<void> {
+    this.#changed = false;
+    this.#sending = true;
+    const minimumMs = await this.#send();
+    this.#sending = false;
+    const { heartbeatDebounceMs, heartbeatIntervalMs } = this.#parts.configuration;
+    this.#schedule(Math.max(minimumMs, this.#changed ? heartbeatDebounceMs : heartbeatIntervalMs));
+  }
+
+  /** @returns how long the orchestrator wants to be left alone, milliseconds */
+  async #send(): Promise<number> {
+    const { signal } = this.#stopped;
+    const reply = await this.#parts.http.heartbeat(this.#body(), signal);
+    if (signal.aborted) return 0;
+    if (reply.ok) {
+      for (const taskId of reply.value?.cancel_task_ids ?? []) this.#parts.pool.abort(taskId, "cancelled");
+      return 0;
+    }
+    const { status, message, retryAfterMs } = reply.failure;
+    this.#parts.logger.warn("heartbeat.failed", { error: message });
+    if (status === 404) await this.#parts.registration.renew(signal);
+    return atLeastRetryAfter(0, retryAfterMs, this.#parts.random);
+  }
+}

@@ -1,0 +1,19 @@
+import type { RandomSource } from "./backoff.ts";
+import type { Configuration } from "./configuration.ts";
+import type { HttpClient } from "./http-client.ts";
+import type { Logger } from "./logger.ts";
+import type { Registration } from "./registration.ts";
+import type { OpenSocket } from "./open-socket.ts";
+import type { TaskPool } from "./task-pool.ts";
+
+/** What the parts of the link to one orchestrator share. */
+export interface LinkParts {
+  readonly configuration: Configuration;
+  readonly supportedTasks: readonly string[];
+  readonly http: HttpClient;
+  readonly registration: Registration;
+  readonly pool: TaskPool;
+  readonly openSocket: OpenSocket;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+}

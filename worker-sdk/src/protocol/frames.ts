@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { identifier } from "./identifiers.ts";
+import { progressUpdate, resultAck, taskPayload, taskResult } from "./task.ts";
+
+/**
+ * Frames of `/_worker/ws/{worker_id}`: one JSON object a text frame, told apart by `type`.
+ * A worker that never sends `hello` gets commands only and fetches its tasks by long poll.
+ * The text frame `ping` is answered `pong` without waking anything.
+ */
+export const PING = "ping";
+export const PONG = "pong";
+
+const heldTask = z.object({ job_id: identifier, task_id: identifier, attempt: z.number().int(), lease: z.string() });
+export type HeldTask = z.infer<typeof heldTask>;
+
+/** First frame of a worker that takes its tasks over the socket: how many at once, of which types, and those it still holds from before. */
+export const helloFrame = z.looseObject({
+  type: z.literal("hello"),
+  slots: z.number().int().positive(),
+  supported_tasks: z.array(z.string()),
+  current_tasks: z.array(heldTask).default([]),
+});
+
+/** The worker takes nothing new from here on; what it holds it will finish. */
+export const drainFrame = z.looseObject({ type: z.literal("drain") });
+
+export const resultFrame = taskResult.extend({ type: z.literal("result") });
+export const progressFrame = progressUpdate.extend({ type: z.literal("progress_update") });
+
+export const workerFrame = z.discriminatedUnion("type", [helloFrame, drainFrame, resultFrame, progressFrame]);
+export type WorkerFrame = z.infer<typeof workerFrame>;
+
+/** Answer to `hello`: the leases the shard still honours; work on any other held task is to be dropped. */
+export const welcomeFrame = z.looseObject({ type: z.literal("welcome"), current_tasks: z.array(identifier) });
+export const taskFrame = z.looseObject({ type: z.literal("task"), task: taskPayload });
+export const resultAckFrame = resultAck.extend({
+  type: z.literal("result_ack"),
+  task_id: identifier,
+  attempt: z.number().int().optional(),
+});
+/** `command` is the word existing workers read, `type` the one newer workers read. */
+export const cancelFrame = z.looseObject({
+  type: z.literal("cancel_task"),
+  command: z.literal("cancel_task"),
+  task_id: identifier,
+  job_id: identifier,
+});
+export const errorFrame = z.looseObject({ type: z.literal("error"), code: z.string(), error: z.string() });
+
+export const serverFrame = z.discriminatedUnion("type", [
+  welcomeFrame,
+  taskFrame,
+  resultAckFrame,
+  cancelFrame,
+  errorFrame,
+]);
+export type ServerFrame = z.infer<typeof serverFrame>;
+
+/**
+ * Reads a frame of a worker. Existing workers say `event` where newer ones say `type`; both are understood.
+ * @returns the frame, or the text of what is wrong with it.
+ */
+export function parseWorkerFrame(text: string): { frame: WorkerFrame } | { error: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { error: "The frame is not JSON." };
+  }
+  if (typeof value === "object" && value !== null && !("type" in value) && "event" in value) {
+    value = { ...value, type: value.event };
+  }
+  const parsed = workerFrame.safeParse(value);
+  return parsed.success ? { frame: parsed.data } : { error: z.prettifyError(parsed.error) };
+}

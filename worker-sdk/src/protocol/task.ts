@@ -1,0 +1,84 @@
+import { z } from "zod";
+import { identifier } from "./identifiers.ts";
+
+/** A task on its way to a worker (spec §5). `attempt` and `lease` come back with the result; workers that do not know them may leave them out. */
+export const taskPayload = z.looseObject({
+  job_id: identifier,
+  task_id: identifier,
+  type: z.string(),
+  params: z.unknown(),
+  tracing_context: z.record(z.string(), z.string()),
+  priority: z.number(),
+  attempt: z.number().int().positive(),
+  lease: z.string(),
+  /** Latest time for the result, seconds since 1970; absent when the task has no time limit. */
+  deadline: z.number().optional(),
+});
+export type TaskPayload = z.infer<typeof taskPayload>;
+
+/** The error codes with a meaning to the orchestrator; any other code is treated as transient (spec §4). */
+export const ERROR_CODES = [
+  "TRANSIENT_ERROR",
+  "PERMANENT_ERROR",
+  "INVALID_INPUT_ERROR",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Why a task failed. A bare string is accepted from workers that send one. */
+export const taskError = z.union([
+  z.string(),
+  z.looseObject({ code: z.string().optional(), message: z.string().optional() }),
+]);
+export type TaskError = z.infer<typeof taskError>;
+
+/** What became of a task: `success`, `failure`, `cancelled`, or a word of the blueprint's own. */
+export const taskOutcome = z.looseObject({
+  status: z.string().default("success"),
+  data: z.unknown().optional(),
+  error: taskError.nullish(),
+});
+export type TaskOutcome = z.infer<typeof taskOutcome>;
+
+/** Body of `POST /_worker/tasks/result` (spec §5). */
+export const taskResult = z.looseObject({
+  job_id: identifier,
+  task_id: identifier,
+  worker_id: identifier.optional(),
+  attempt: z.number().int().positive().optional(),
+  lease: z.string().optional(),
+  result: taskOutcome.default({ status: "success" }),
+});
+export type TaskResult = z.infer<typeof taskResult>;
+
+/** Why a result changed nothing. */
+export const IGNORED_REASONS = [
+  "job_not_found",
+  "worker_mismatch",
+  "stale_task",
+  "job_already_terminated",
+] as const;
+export type IgnoredReason = (typeof IGNORED_REASONS)[number];
+
+/** Answer to a result: how it was taken, or why it was ignored. */
+export const resultAck = z.object({
+  status: z.enum([
+    "result_accepted_success",
+    "result_accepted_failure",
+    "result_accepted_cancelled",
+    "parallel_branch_result_accepted",
+    "ignored",
+  ]),
+  reason: z.enum(IGNORED_REASONS).optional(),
+  message: z.string().optional(),
+});
+export type ResultAck = z.infer<typeof resultAck>;
+
+/** A word from a running task about how far it is. */
+export const progressUpdate = z.looseObject({
+  task_id: identifier,
+  job_id: identifier,
+  progress: z.number().min(0).max(1),
+  message: z.string().optional(),
+});
+export type ProgressUpdate = z.infer<typeof progressUpdate>;
+

@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { identifier } from "./identifiers.ts";
+
+const gpuInfo = z.looseObject({ model: z.string().optional(), vram_gb: z.number().optional() });
+
+/** What a worker says of itself; every member but the id may be left out, and unknown members are kept and shown. */
+const workerFields = {
+  worker_type: z.string().optional(),
+  supported_tasks: z.array(z.string()).optional(),
+  max_concurrent_tasks: z.number().int().positive().optional(),
+  status: z.string().optional(),
+  load: z.number().optional(),
+  hot_cache: z.array(z.string()).optional(),
+  cost_per_second: z.number().optional(),
+  cost_per_skill: z.record(z.string(), z.number()).optional(),
+  resources: z.looseObject({ gpu_info: gpuInfo.nullish() }).optional(),
+  installed_models: z
+    .array(z.looseObject({ name: z.string(), version: z.string().optional() }))
+    .optional(),
+  capabilities: z.looseObject({ websockets: z.boolean().optional() }).optional(),
+};
+
+/** Body of `POST /_worker/workers/register` (spec §5; reference D.2). */
+export const workerRegistration = z.looseObject({ worker_id: identifier, ...workerFields });
+export type WorkerRegistration = z.infer<typeof workerRegistration>;
+
+/** Body of `PATCH /_worker/workers/{worker_id}`: the members that changed (reference D.3). */
+export const heartbeat = z.looseObject(workerFields);
+export type Heartbeat = z.infer<typeof heartbeat>;

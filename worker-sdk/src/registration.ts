@@ -1,0 +1,80 @@
+import type { WorkerRegistration } from "./protocol/index.ts";
+import { atLeastRetryAfter, exponentialDelay } from "./backoff.ts";
+import { RegistrationRefusedError } from "./errors.ts";
+import type { RequestFailure } from "./http-client.ts";
+import type { LinkParts } from "./link-parts.ts";
+import { sleep } from "./sleep.ts";
+
+const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
+
+type RegistrationParts = Pick<LinkParts, "configuration" | "supportedTasks" | "http" | "random" | "logger">;
+
+/** Makes the worker known to one orchestrator, at the start and whenever the orchestrator has forgotten it. */
+export class Registration {
+  readonly #parts: RegistrationParts;
+
+  constructor(parts: RegistrationParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The first registration: tried for ever while the orchestrator is away or overloaded, or until `signal` is aborted.
+   * @throws RegistrationRefusedError when the orchestrator refuses the worker (400, 401, 403, …)
+   */
+  async establish(signal: AbortSignal): Promise<void> {
+    await this.#retry(signal, (failure) => {
+      if (!failure.retryable) throw this.#refusal(failure);
+    });
+  }
+
+  /** A later registration. A refusal is tried again too: it may be a slip of the operators, and a fleet should outlive it. */
+  async renew(signal: AbortSignal): Promise<void> {
+    await this.#retry(signal, () => {});
+  }
+
+  /** One try. */
+  async attempt(signal: AbortSignal): Promise<RequestFailure | undefined> {
+    const reply = await this.#parts.http.register(this.#body(), signal);
+    if (reply.ok) {
+      this.#parts.logger.info("worker.registered", { orchestrator: this.#parts.configuration.orchestratorUrl });
+      return undefined;
+    }
+    return reply.failure;
+  }
+
+  async #retry(signal: AbortSignal, inspect: (failure: RequestFailure) => void): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++) {
+      const failure = await this.attempt(signal);
+      if (failure === undefined || signal.aborted) return;
+      inspect(failure);
+      const backoffMs = exponentialDelay(failures, RETRY_BOUNDS, this.#parts.random);
+      const delayMs = Math.round(atLeastRetryAfter(backoffMs, failure.retryAfterMs, this.#parts.random));
+      this.#parts.logger.warn("worker.registration_failed", { error: failure.message, retry_in_ms: delayMs });
+      await sleep(delayMs, signal);
+    }
+  }
+
+  #body(): WorkerRegistration {
+    const { workerId, workerType, maxConcurrentTasks, resources, websockets } = this.#parts.configuration;
+    return {
+      worker_id: workerId,
+      worker_type: workerType,
+      supported_tasks: [...this.#parts.supportedTasks],
+      max_concurrent_tasks: maxConcurrentTasks,
+      ...(resources !== undefined && { resources }),
+      capabilities: { websockets },
+    };
+  }
+
+  #refusal({ status, message }: RequestFailure): RegistrationRefusedError {
+    const { orchestratorUrl, workerId } = this.#parts.configuration;
+    const advice =
+      status === 401 || status === 403
+        ? "Check WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN when the orchestrator has a token for this worker alone."
+        : "Check ORCHESTRATOR_URL and the worker's options.";
+    return new RegistrationRefusedError(
+      `The orchestrator at ${orchestratorUrl} refused the worker "${workerId}" (${message}). ${advice}`,
+      status,
+    );
+  }
+}
