@@ -14,7 +14,8 @@ export default defineConfig({
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" },
       },
       {
-        resolve: { conditions: ["batuta-source", "workerd", "worker", "browser"], alias: { "#blueprints": "/test/support/blueprints.ts" } },
+        ssr: { resolve },
+        resolve: { ...resolve, alias: { "#blueprints": new URL("test/support/blueprints.ts", import.meta.url).pathname } },
         plugins: [
           cloudflareTest(async () => ({
             main: "./src/index.ts",

@@ -32,6 +32,7 @@ CREATE TABLE `jobs` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `jobs_by_client` ON `jobs` (`client`,`created_at`,`job_id`);--> statement-breakpoint
+CREATE INDEX `jobs_alive` ON `jobs` (`job_id`) WHERE finished_at IS NULL;--> statement-breakpoint
 CREATE TABLE `worker_events` (
 	`id` text PRIMARY KEY NOT NULL,
 	`worker_id` text NOT NULL,

@@ -1,6 +1,7 @@
 import { app } from "./app.ts";
 import type { Env } from "./env.ts";
 import { consumeQueue } from "./queues.ts";
+import { sweep } from "./sweep.ts";
 
 export { ClientObject } from "../durable-objects/client/client-object.ts";
 export { JobObject } from "../durable-objects/job/job-object.ts";
@@ -11,4 +12,5 @@ export { SettingsObject } from "../durable-objects/settings/settings-object.ts";
 export default {
   fetch: app.fetch,
   queue: consumeQueue,
+  scheduled: (_event, env) => sweep(env),
 } satisfies ExportedHandler<Env>;

@@ -31,7 +31,10 @@ export function queueProducer(
     async send(bodies, options = {}) {
       const sends = packSends(bodies).map((part) => async () => {
         if (queue !== undefined) {
-          await queue.sendBatch(part.map((body) => ({ body, contentType: "json" })), options);
+          await queue.sendBatch(
+            part.map((body) => ({ body, contentType: "json" })),
+            options,
+          );
         } else if (local !== undefined) {
           await local.getByName(name).send(part, options.delaySeconds);
         } else {

@@ -49,7 +49,7 @@ export class JobObject extends DurableObject<Env> {
     const job = this.#job;
     if (job === null) return;
     this.#loadBranches(job);
-    void ctx.blockConcurrencyWhile(() => this.#wake());
+    void ctx.blockConcurrencyWhile(() => this.#findAlarm());
   }
 
   /** Creates the job and runs it up to its first wait. Idempotent by id and request. */
@@ -94,6 +94,9 @@ export class JobObject extends DurableObject<Env> {
     this.#job = { ...this.#job, progress, progressMessage: message ?? this.#job.progressMessage };
   }
 
+  /** Does nothing itself: an object that starts for any reason sees to its alarm. */
+  wake(): void {}
+
   override async alarm(): Promise<void> {
     this.#alarm.consumed();
     try {
@@ -105,7 +108,7 @@ export class JobObject extends DurableObject<Env> {
   }
 
   /** The time of the next check is not written each time it moves; the alarm has kept it. */
-  async #wake(): Promise<void> {
+  async #findAlarm(): Promise<void> {
     const job = this.#job;
     if (job === null) return;
     const alarmAt = await this.#alarm.repair(this.#deadline(job));

@@ -54,7 +54,8 @@ export class LocalBatch implements MessageBatch {
   settle(returned: boolean): Settlement {
     const settlement: Settlement = { done: [], again: [] };
     for (const stored of this.#stored) {
-      const verdict = this.#verdicts.get(stored.id) ?? (returned ? { ack: true } : { ack: false, delaySeconds: undefined });
+      const verdict =
+        this.#verdicts.get(stored.id) ?? (returned ? { ack: true } : { ack: false, delaySeconds: undefined });
       if (verdict.ack) {
         settlement.done.push(stored);
       } else {

@@ -100,7 +100,7 @@ export class QueueObject extends DurableObject<Env> {
     try {
       await this.#deliverDue();
     } catch (error) {
-      this.#logError("Delivery stopped and will go on shortly.", { error: describe(error) });
+      this.#logError("queue.round_stopped", { error: describe(error) });
       pauseMs = TROUBLE_PAUSE_MS;
     }
     this.#round = null;
@@ -133,7 +133,7 @@ export class QueueObject extends DurableObject<Env> {
       await this.consume(batch, this.env);
     } catch (error) {
       returned = false;
-      this.#logError("A consumer failed; its messages will be delivered again.", { error: describe(error) });
+      this.#logError("queue.consumer_failed", { error: describe(error) });
     }
     const { done, again } = batch.settle(returned);
     const now = this.clock();
@@ -145,13 +145,13 @@ export class QueueObject extends DurableObject<Env> {
   /** Moves messages that no delivery could settle to the queue `dead`; those of `dead` itself end here. */
   async #bury(messages: StoredMessage[]): Promise<void> {
     if (messages.length === 0) return;
-    this.#logError("Messages were given up after their last retry.", { messages: messages.length });
+    this.#logError("queue.gave_up", { messages: messages.length });
     if (this.#name !== "dead") await this.env.LOCAL_QUEUES?.getByName("dead").send(messages.map(({ body }) => body));
     this.#store.remove(messages);
   }
 
-  #logError(message: string, fields: Record<string, string | number>): void {
-    log(readConfiguration(this.env), "ERROR", message, { queue: this.#name, ...fields });
+  #logError(event: string, fields: Record<string, string | number>): void {
+    log(readConfiguration(this.env), "ERROR", event, { queue: this.#name, ...fields });
   }
 
   async #rearm(pauseMs: number): Promise<void> {

@@ -4,9 +4,10 @@
  * @module
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { constants as fileModes } from "node:fs";
+import { access, mkdir, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { DemoError, type DemoOptions, parseDemoArguments, USAGE } from "./demo/arguments.ts";
 import { Fleet } from "./demo/fleet.ts";
 import { followJob, throughOutages } from "./demo/follow-job.ts";
@@ -31,10 +32,13 @@ class InterruptedError extends Error {
 }
 
 async function makeFolder(path: string, option: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, fileModes.W_OK);
+  } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new DemoError(`The folder ${path} cannot be made: ${reason}. Choose another with ${option}.`);
-  });
+    throw new DemoError(`The folder ${path} cannot be made or written (${reason}). Choose another with ${option}.`);
+  }
 }
 
 /** Goes on with the job of an interrupted demo if it is the same work; cancels it if it is other work. */
@@ -71,7 +75,7 @@ async function keepServing(fleet: Fleet, data: string, view: ProgressView, signa
   view.note(
     `\nServer and workers stay up. Address: ${fleet.url}\n` +
       `  the client's token is in ${join(data, "clients.toml")}\n` +
-      `  try: curl -H @${relative(process.cwd(), header)} ${fleet.url}/api/v1/jobs\n` +
+      `  try: curl -H "@${header}" ${fleet.url}/api/v1/jobs\n` +
       "Ctrl-C stops them.",
   );
   // A pending promise alone does not keep the process.

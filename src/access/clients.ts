@@ -26,7 +26,11 @@ const CLIENTS: FileKind = { file: "clients.toml", section: "clients", noun: "cli
 
 const INVALID_QUOTA =
   "Invalid quota type for {table}: a quota is a whole number, 0 or more. Write it without quotes or a fraction: daily_quota = 10000.";
-const quotaLimit = z.number({ error: INVALID_QUOTA }).int({ error: INVALID_QUOTA }).min(0, { error: INVALID_QUOTA }).optional();
+const quotaLimit = z
+  .number({ error: INVALID_QUOTA })
+  .int({ error: INVALID_QUOTA })
+  .min(0, { error: INVALID_QUOTA })
+  .optional();
 
 /** Keys that are not listed stay behind, so that what a file says beside them never reaches handlers or answers. */
 const clientTable = z
@@ -41,7 +45,8 @@ const clientTable = z
       monthly_attempts: quotaLimit,
       params: z
         .record(z.string(), z.unknown(), {
-          error: "Invalid params type for {table}: params is a table. Write [clients.NAME.params] and its keys below it.",
+          error:
+            "Invalid params type for {table}: params is a table. Write [clients.NAME.params] and its keys below it.",
         })
         .default({}),
       admin: z

@@ -1,6 +1,7 @@
 import type { Env } from "../env.ts";
 import { type ClientDirectory, parseClients } from "./clients.ts";
 import type { Parsed } from "./configuration-text.ts";
+import { digestToken, sameDigest } from "./token-digest.ts";
 import { parseWorkers, type WorkerDirectory } from "./workers.ts";
 
 /** How long a text is trusted before it is read again. A changed file is in force within this time everywhere. */
@@ -44,8 +45,8 @@ export function createConfigurationSource(
     ...surroundings,
   });
   return {
-    clients: clients.current,
-    workers: workers.current,
+    clients: () => clients.current(),
+    workers: () => workers.current(),
     async reload() {
       const outcomes = await Promise.all([clients.load(), workers.load()]);
       const errors = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
@@ -72,7 +73,8 @@ interface Origin<T> extends Surroundings {
 /** Caches values only, never a pending read: a promise of one request must not be awaited by another. */
 function trustedFor<T>(ms: number, { file, read, parse, now, logError }: Origin<T>) {
   let readAt = 0;
-  let text: string | undefined;
+  /** Tells whether a text is the one read before, without keeping the plain tokens in it. */
+  let textDigest: Uint8Array | undefined;
   let latest: Parsed<T> | undefined;
   let inForce: Parsed<T> = {
     ok: false,
@@ -84,12 +86,16 @@ function trustedFor<T>(ms: number, { file, read, parse, now, logError }: Origin<
     let outcome: Parsed<T>;
     try {
       const found = await read();
-      if (latest !== undefined && found === text) return latest;
-      text = found;
+      const digest = digestToken(found);
+      if (latest !== undefined && textDigest !== undefined && sameDigest(textDigest, digest)) return latest;
+      textDigest = digest;
       outcome = parse(found);
     } catch (error) {
-      text = undefined;
-      outcome = { ok: false, error: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+      textDigest = undefined;
+      outcome = {
+        ok: false,
+        error: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      };
     }
     latest = outcome;
     if (outcome.ok) inForce = outcome;

@@ -18,9 +18,10 @@ export const tokenFields = {
     .string({ error: 'Invalid token type for {table}: the token is a text. Put quotes around it: token = "…".' })
     .optional(),
   token_sha256: z
-    .string({ error: 'Invalid token_sha256 type for {table}: the digest is a text. Put quotes around it.' })
+    .string({ error: "Invalid token_sha256 type for {table}: the digest is a text. Put quotes around it." })
     .regex(/^[0-9a-fA-F]{64}$/, {
-      error: "Invalid token_sha256 for {table}: a SHA-256 has 64 hexadecimal digits. Write it as `sha256sum` prints it.",
+      error:
+        "Invalid token_sha256 for {table}: a SHA-256 has 64 hexadecimal digits. Write it as `sha256sum` prints it.",
     })
     .optional(),
 };
@@ -31,7 +32,9 @@ export function digestOfTable(
   context: z.RefinementCtx,
 ): Uint8Array {
   if (token && digest) {
-    context.addIssue("Two tokens for {table}: token and token_sha256 are both given, and only one can hold. Remove one of them.");
+    context.addIssue(
+      "Two tokens for {table}: token and token_sha256 are both given, and only one can hold. Remove one of them.",
+    );
   } else if (token) {
     return digestToken(token);
   } else if (digest) {

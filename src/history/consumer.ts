@@ -25,7 +25,9 @@ export async function consumeHistory(
       bodies.push(parsed.data);
       readable.push(message);
     } else {
-      logError(`Dropped message ${message.id} of the history queue, for it is no history message: ${z.prettifyError(parsed.error)}`);
+      logError(
+        `Dropped message ${message.id} of the history queue, for it is no history message: ${z.prettifyError(parsed.error)}`,
+      );
       message.ack();
     }
   }
@@ -33,7 +35,9 @@ export async function consumeHistory(
     await writeHistory(db, bodies);
     for (const message of readable) message.ack();
   } catch (error) {
-    logError(`History could not be written and will be tried again: ${error instanceof Error ? error.message : String(error)}`);
+    logError(
+      `History could not be written and will be tried again: ${error instanceof Error ? error.message : String(error)}`,
+    );
     for (const message of readable) {
       message.retry({ delaySeconds: Math.min(2 ** message.attempts, MAX_RETRY_SECONDS) });
     }

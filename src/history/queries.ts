@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { MAX_PAGE } from "../limits.ts";
 import { jobEvents, jobs } from "./schema.ts";
@@ -44,9 +44,7 @@ export async function listJobs(db: D1Database, listing: JobListing): Promise<Job
     .where(
       and(
         eq(jobs.client, listing.client),
-        after === null
-          ? undefined
-          : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.createdAt}, ${after.jobId})`,
+        after === null ? undefined : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.createdAt}, ${after.jobId})`,
         // Status and blueprint are looked at row by row: an index for them would be written anew at every change of status.
         listing.status === undefined ? undefined : eq(jobs.status, listing.status),
         listing.blueprint === undefined ? undefined : eq(jobs.blueprint, listing.blueprint),
@@ -76,4 +74,18 @@ function writeCursor(job: Pick<ListedJob, "created_at" | "job_id">): string {
 function readCursor(cursor: string): { createdAt: number; jobId: string } | undefined {
   const [, createdAt, jobId] = /^(\d{1,15})\.(.+)$/.exec(cursor) ?? [];
   return createdAt === undefined || jobId === undefined ? undefined : { createdAt: Number(createdAt), jobId };
+}
+
+/**
+ * Some live jobs of which nothing was heard since `before` (epoch ms).
+ * @param from where in the order of ids to begin: random ids, so a random place is a fair sample
+ */
+export async function quietJobs(db: D1Database, before: number, from: string, limit: number): Promise<string[]> {
+  const rows = await drizzle(db)
+    .select({ id: jobs.job_id })
+    .from(jobs)
+    .where(and(isNull(jobs.finished_at), gt(jobs.job_id, from), lt(jobs.updated_at, before)))
+    .orderBy(asc(jobs.job_id))
+    .limit(limit);
+  return rows.map((row) => row.id);
 }

@@ -56,5 +56,11 @@ export const jobs = sqliteTable(
     last_seq: integer().notNull(),
   },
   // Read backwards for "newest first". None of its columns ever changes, so an update of a job does not touch it.
-  (table) => [index("jobs_by_client").on(table.client, table.created_at, table.job_id)],
+  (table) => [
+    index("jobs_by_client").on(table.client, table.created_at, table.job_id),
+    // For the sweep. Holds live jobs only; a job that has ended when it is first written never enters it.
+    index("jobs_alive")
+      .on(table.job_id)
+      .where(sql`finished_at IS NULL`),
+  ],
 );

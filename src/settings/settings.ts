@@ -27,7 +27,7 @@ export async function readSettings(env: Env, now = Date.now()): Promise<Deployme
   try {
     return remember(await callSettings(env, "read", []), now);
   } catch (error) {
-    log(readConfiguration(env), "ERROR", "The deployment's settings cannot be read; the last known ones hold.", {
+    log(readConfiguration(env), "ERROR", "settings.unreachable", {
       error: error instanceof Error ? error.message : String(error),
     });
     return remember(settings, now);
@@ -39,11 +39,7 @@ export async function readSettings(env: Env, now = Date.now()): Promise<Deployme
  * @param patch checked by `settingsPatch`.
  * @throws when the object cannot be reached or refuses the patch.
  */
-export async function changeSettings(
-  env: Env,
-  patch: SettingsPatch,
-  now = Date.now(),
-): Promise<DeploymentSettings> {
+export async function changeSettings(env: Env, patch: SettingsPatch, now = Date.now()): Promise<DeploymentSettings> {
   return remember(await callSettings(env, "change", [patch]), now);
 }
 

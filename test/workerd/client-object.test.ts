@@ -30,7 +30,9 @@ test("what was spent is still spent after an eviction", async () => {
 
 test("many requests at once are granted no more than the limit", async () => {
   const client = newClient();
-  const answers = await Promise.all(Array.from({ length: 20 }, () => client.spend({ limit: 7, period: "month" }, NOON)));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => client.spend({ limit: 7, period: "month" }, NOON)),
+  );
   expect(answers.filter(({ ok }) => ok)).toHaveLength(7);
 });
 

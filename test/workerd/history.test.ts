@@ -1,23 +1,12 @@
-import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { consumeHistory, type QueueMessage } from "../../src/history/consumer.ts";
 import type { HistoryMessage, JobEvent, JobHistoryMessage, JobSummary } from "../../src/history/events.ts";
 import { writeHistory } from "../../src/history/projector.ts";
 import { jobHistory, listJobs } from "../../src/history/queries.ts";
 
-declare global {
-  namespace Cloudflare {
-    interface Env {
-      TEST_MIGRATIONS: D1Migration[];
-    }
-  }
-}
-
 const db = env.HISTORY_DB;
 const START = Date.UTC(2026, 10, 22);
-
-beforeAll(() => applyD1Migrations(db, env.TEST_MIGRATIONS));
 
 /** A name nobody else in this file uses, for the tests share one database. */
 const unique = () => crypto.randomUUID();
@@ -26,7 +15,10 @@ function event(seq: number, fields: Partial<JobEvent> = {}): JobEvent {
   return { seq, event_type: "state_started", state: "inspect", at: START + seq, ...fields };
 }
 
-function message(job: Partial<JobSummary> & Pick<JobSummary, "job_id" | "client">, events: JobEvent[]): JobHistoryMessage {
+function message(
+  job: Partial<JobSummary> & Pick<JobSummary, "job_id" | "client">,
+  events: JobEvent[],
+): JobHistoryMessage {
   return {
     v: 1,
     job: {
@@ -75,7 +67,7 @@ describe("a job's history", () => {
       next_state: "resize",
       worker_id: "w-1",
       task_id: "t-1",
-      error: "it's \"odd\" – 再",
+      error: 'it\'s "odd" – 再',
       context_snapshot: { deep: [1, { x: null }] },
     });
     await writeHistory(db, [message({ job_id, client }, [...events.toReversed(), full])]);
@@ -97,7 +89,7 @@ describe("a job's history", () => {
       next_state: "resize",
       worker_id: "w-1",
       task_id: "t-1",
-      error: "it's \"odd\" – 再",
+      error: 'it\'s "odd" – 再',
       context_snapshot: { deep: [1, { x: null }] },
     });
   });
@@ -152,7 +144,9 @@ describe("a batch", () => {
 
   test("costs one row an event, two a new job and one a job that goes on", async () => {
     const [job_id, client] = [unique(), unique()];
-    expect(await rowsWritten([created(client, unique()), message({ job_id, client }, [event(1), event(2)])])).toBe(3 + 2 * 2);
+    expect(await rowsWritten([created(client, unique()), message({ job_id, client }, [event(1), event(2)])])).toBe(
+      3 + 2 * 2,
+    );
     expect(await rowsWritten([message({ job_id, client, status: "finished" }, [event(3)])])).toBe(1 + 1);
   });
 
@@ -160,7 +154,13 @@ describe("a batch", () => {
     const worker_id = unique();
     const heard: HistoryMessage = {
       v: 1,
-      worker_event: { id: unique(), worker_id, event_type: "registered", at: START, worker_info_snapshot: { load: 0.5 } },
+      worker_event: {
+        id: unique(),
+        worker_id,
+        event_type: "registered",
+        at: START,
+        worker_info_snapshot: { load: 0.5 },
+      },
     };
     await writeHistory(db, [heard, heard]);
     await writeHistory(db, [heard]);
@@ -210,7 +210,10 @@ describe("a client's jobs are listed", () => {
   test("page by page, each job once, also when several are of one millisecond and new ones come meanwhile", async () => {
     const client = unique();
     const known = Array.from({ length: 7 }, unique);
-    await writeHistory(db, known.map((id, index) => created(client, id, { created_at: START + Math.floor(index / 3) })));
+    await writeHistory(
+      db,
+      known.map((id, index) => created(client, id, { created_at: START + Math.floor(index / 3) })),
+    );
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
@@ -225,7 +228,10 @@ describe("a client's jobs are listed", () => {
   test("by offset as well", async () => {
     const client = unique();
     const known = Array.from({ length: 5 }, unique);
-    await writeHistory(db, known.map((id, index) => created(client, id, { created_at: START + index })));
+    await writeHistory(
+      db,
+      known.map((id, index) => created(client, id, { created_at: START + index })),
+    );
     expect(ids(await listJobs(db, { client, limit: 2, offset: 1 }))).toEqual([known[3], known[2]]);
   });
 
@@ -248,7 +254,7 @@ describe("a client's jobs are listed", () => {
     for (const query of queries) {
       const plan = await db
         .prepare(`EXPLAIN QUERY PLAN ${query}`)
-        .bind(...query.matchAll(/\?/g).map(() => 1))
+        .bind(...[...query.matchAll(/\?/g)].map(() => 1))
         .all<{ detail: string }>();
       expect(plan.results.map(({ detail }) => detail)).toEqual([
         "SEARCH jobs USING INDEX jobs_by_client (client=? AND (created_at,job_id)<(?,?))",

@@ -64,15 +64,23 @@ const wholeNumber = (least: number) => {
 const positiveSeconds = z.coerce.number("must be a number of seconds").positive("must be more than 0 seconds");
 const seconds = z.coerce.number("must be a number of seconds").min(0, "must be at least 0 seconds");
 const truth = z.union([z.boolean(), z.stringbool()], "must be true or false");
-const level = z.string().toUpperCase().pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
+const level = z
+  .string()
+  .toUpperCase()
+  .pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
 
 const httpAddress = z
   .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
-  .refine((url) => URL.parse(url)?.username === "", "must not contain a user name; use WORKER_TOKEN to identify the worker")
+  .refine(
+    (url) => URL.parse(url)?.username === "",
+    "must not contain a user name; use WORKER_TOKEN to identify the worker",
+  )
   .transform((url) => url.replace(/\/+$/, ""));
 
 // A token read from a file often ends in a line break, which no header can carry: say so here, not at every request.
-const headerToken = z.string().regex(/^[\x21-\x7e]+$/, "must be printable ASCII characters without blanks or line breaks");
+const headerToken = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, "must be printable ASCII characters without blanks or line breaks");
 
 const settingsSchema = z.object({
   workerId: identifier.default(() => `worker-${crypto.randomUUID()}`),

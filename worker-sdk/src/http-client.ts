@@ -76,7 +76,7 @@ export class HttpClient {
     return this.#request("POST", "/_worker/tasks/result", resultAck, { body, signal });
   }
 
-  sendProgress(body: ProgressUpdate): Promise<Reply<unknown>> {
+  sendProgress(body: ProgressUpdate & { worker_id: string }): Promise<Reply<unknown>> {
     return this.#request("POST", "/_worker/tasks/progress", z.unknown(), { body, timeoutMs: PROGRESS_TIMEOUT_MS });
   }
 

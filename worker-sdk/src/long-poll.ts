@@ -58,15 +58,18 @@ export class LongPollTransport implements Transport, TaskOrigin {
   }
 
   async reportProgress(update: ProgressUpdate): Promise<void> {
-    const reply = await this.#parts.http.sendProgress(update);
-    if (!reply.ok) this.#parts.logger.debug("progress.not_sent", { error: reply.failure.message });
+    const { http, configuration, logger } = this.#parts;
+    const reply = await http.sendProgress({ ...update, worker_id: configuration.workerId });
+    if (!reply.ok) logger.debug("progress.not_sent", { error: reply.failure.message });
   }
 
   async #deliver(task: TaskPayload, outcome: Outcome): Promise<void> {
     const { signal } = this.#closed;
     const failure = await this.#posting.post(task, outcome, signal);
     // A result the orchestrator will never take; the job should learn of it now, not when the lease ends.
-    if (failure?.status === 413 || failure?.status === 400) await this.#posting.post(task, undeliverable(failure), signal);
+    if (failure?.status === 413 || failure?.status === 400) {
+      await this.#posting.post(task, undeliverable(failure), signal);
+    }
   }
 
   async #poll(): Promise<void> {

@@ -56,11 +56,12 @@ export function undeliverable({ status, message }: RequestFailure): Outcome {
   return failure({ code, message: `The result of the task could not be handed over: ${message}` });
 }
 
-/** Notes a result that changed nothing, with the orchestrator's reason. */
+/** Notes that a result was taken, or that it changed nothing and why. */
 export function logAcknowledgement(
   logger: Logger,
   taskId: string,
   ack: { status: string; reason?: string | undefined } | undefined,
 ): void {
   if (ack?.status === "ignored") logger.warn("result.ignored", { task_id: taskId, reason: ack.reason });
+  else logger.debug("result.acknowledged", { task_id: taskId });
 }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { jsonObject, type JsonObject } from "./protocol/index.ts";
 import { InvalidInputError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
@@ -74,7 +74,9 @@ export class TaskCatalog {
   add(definition: TaskDefinition): void {
     const { name } = definition;
     if (name === "") throw new TypeError("A task needs a name: the type that blueprints dispatch.");
-    if (this.#definitions.has(name)) throw new TypeError(`The task "${name}" already has a handler. Remove one of the two.`);
+    if (this.#definitions.has(name)) {
+      throw new TypeError(`The task "${name}" already has a handler. Remove one of the two.`);
+    }
     this.#definitions.set(name, definition);
   }
 }

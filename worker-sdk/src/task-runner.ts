@@ -39,16 +39,10 @@ export async function runTask(
 }
 
 function unlessAborted(signal: AbortSignal, outcome: Outcome): Outcome | undefined {
-  switch (abortCauseOf(signal)) {
-    case undefined:
-      return outcome;
-    case "cancelled":
-      return { status: "cancelled" };
-    case "shutdown":
-      return outcomeOfError(signal.reason);
-    case "lease_lost":
-      return undefined;
-  }
+  const cause = abortCauseOf(signal);
+  if (cause === "cancelled") return { status: "cancelled" };
+  if (cause === "shutdown") return outcomeOfError(signal.reason);
+  return cause === "lease_lost" ? undefined : outcome;
 }
 
 function abortCauseOf(signal: AbortSignal) {

@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import type { JsonObject } from "./protocol/index.ts";
 import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { OrchestratorLink } from "./orchestrator-link.ts";
@@ -44,7 +43,8 @@ export class Worker {
     this.#runtime = { ...systemRuntime(), ...runtime };
     this.#configuration = configure(options, this.#runtime.environment);
     const { workerId, logLevel, maxConcurrentTasks } = this.#configuration;
-    this.#logger = options.logger === false ? silentLogger : (options.logger ?? jsonLogger(logLevel, { worker_id: workerId }));
+    this.#logger =
+      options.logger === false ? silentLogger : (options.logger ?? jsonLogger(logLevel, { worker_id: workerId }));
     this.#pool = new TaskPool(this.#catalog, maxConcurrentTasks, this.#logger);
   }
 
@@ -59,10 +59,14 @@ export class Worker {
    * @throws TypeError when the name is empty or taken, or the worker already runs
    */
   task(name: string, handler: TaskHandler): this;
-  task<Schema extends z.ZodType>(name: string, options: { params: Schema }, handler: TaskHandler<z.output<Schema>>): this;
   task<Schema extends z.ZodType>(
     name: string,
-    optionsOrHandler: { params: Schema } | TaskHandler<JsonObject>,
+    options: { params: Schema },
+    handler: TaskHandler<z.output<Schema>>,
+  ): this;
+  task<Schema extends z.ZodType>(
+    name: string,
+    optionsOrHandler: { params: Schema } | TaskHandler,
     handler?: TaskHandler<z.output<Schema>>,
   ): this {
     if (this.#started) throw new TypeError(`Register the task "${name}" before run(): the orchestrator is told once.`);
@@ -85,7 +89,9 @@ export class Worker {
   async run({ handleSignals = true }: RunOptions = {}): Promise<void> {
     if (this.#started) throw new TypeError("A worker runs once. Make a new Worker to run again.");
     const { names } = this.#catalog;
-    if (names.length === 0) throw new TypeError('The worker has no task. Call worker.task("name", handler) before run().');
+    if (names.length === 0) {
+      throw new TypeError('The worker has no task. Call worker.task("name", handler) before run().');
+    }
     this.#started = true;
     if (this.#stopping !== undefined) return;
     this.#link = new OrchestratorLink(this.#configuration, names, this.#pool, this.#runtime, this.#logger);

@@ -1,18 +1,17 @@
 import type { Miniflare } from "miniflare";
 
-const MINUTE_MS = 60_000;
-
 /** As in wrangler.toml; a test compares them. */
-export const CRON = "* * * * *";
+export const CRON = "*/10 * * * *";
+const INTERVAL_MS = 10 * 60_000;
 
 /**
- * Plays the platform's cron: the Worker's `scheduled` handler runs at every full minute until `stop` is called.
+ * Plays the platform's cron: the Worker's `scheduled` handler runs at every full ten minutes until `stop` is called.
  *
- * @param onFailure told of a run that could not be started; the next minute tries again
+ * @param onFailure told of a run that could not be started; the next one tries again
  */
 export function startCron(miniflare: Miniflare, worker: string, onFailure: (error: unknown) => void): { stop(): void } {
   let timer: NodeJS.Timeout;
-  const armed = () => setTimeout(tick, MINUTE_MS - (Date.now() % MINUTE_MS));
+  const armed = () => setTimeout(tick, INTERVAL_MS - (Date.now() % INTERVAL_MS));
   const tick = () => {
     timer = armed();
     void run().catch(onFailure);

@@ -7,6 +7,7 @@ import type { ServerOptions } from "./options.ts";
 
 /** As in wrangler.toml; a test compares them. */
 export const COMPATIBILITY_DATE = "2026-11-17";
+export const COMPATIBILITY_FLAGS: string[] = [];
 
 /** Bindings of the Durable Object classes. `LOCAL_QUEUES` takes the place of the queues, which Miniflare keeps in memory only. */
 export const OBJECTS = {
@@ -46,6 +47,7 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
     config: {
       name: WORKER,
       compatibilityDate: COMPATIBILITY_DATE,
+      compatibilityFlags: COMPATIBILITY_FLAGS,
       manifest: manifest(dataFolder, code),
       env: {
         ...Object.fromEntries(Object.entries(OBJECTS).map(([binding, exportName]) => [binding, { type: "durable-object", worker: WORKER, exportName } as const])),
@@ -62,6 +64,7 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
     config: {
       name: GATE,
       compatibilityDate: COMPATIBILITY_DATE,
+      compatibilityFlags: COMPATIBILITY_FLAGS,
       manifest: manifest(dataFolder, gateScript(options.logRequests)),
       env: { APP: { type: "worker", worker: WORKER } },
     },

@@ -64,7 +64,7 @@ async function startIn(folder: DataFolder, options: ServerOptions): Promise<Batu
   log.open();
 
   const url = await miniflare.unsafeGetDirectURL(reachedAt);
-  const cron = startCron(miniflare, WORKER, (error) => process.stderr.write(`The minute's upkeep did not run: ${String(error)}\n`));
+  const cron = startCron(miniflare, WORKER, (error) => process.stderr.write(`The scheduled upkeep did not run: ${String(error)}\n`));
   let stopped: Promise<void> | undefined;
   const end = async () => {
     cron.stop();

@@ -54,8 +54,9 @@ function read(argv: readonly string[]) {
       },
     });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DemoError(`${reason}\nSee: npm run demo -- --help`);
+    // Node goes on to explain how one could pass it all the same.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split(". ");
+    throw new DemoError(`${reason}. See: npm run demo -- --help`);
   }
 }
 

@@ -114,20 +114,26 @@ export class Fleet {
     const { signal } = this.#stopping;
     if (signal.aborted) return;
     this.#say(`! The server has ended (${ending}). It is started again on the same folder in ${HANDS_OFF_MS / 1000} s, unless you do.`);
-    const waited = await pause(HANDS_OFF_MS, true, { signal }).catch(() => false);
-    if (!waited) return;
-    if (await answers(this.url)) {
-      this.#say("! Someone else has started the server again; the job goes on.");
-      return;
-    }
-    const server = await startServerProcess(serverSettings(this.#options, this.#server.port), signal).catch((error: unknown) => {
+    try {
+      await pause(HANDS_OFF_MS, undefined, { signal });
+      if (await answers(this.url)) return this.#say("! Someone else has started the server again; the job goes on.");
+      await this.#restartServer(signal);
+    } catch (error) {
       if (!signal.aborted) throw error;
-      return null;
-    });
-    if (server === null) return;
-    this.#server = server;
-    this.#watchServer(server.process);
-    this.#say("! The server is back; the job goes on.");
+    }
+  }
+
+  async #restartServer(signal: AbortSignal): Promise<void> {
+    try {
+      this.#server = await startServerProcess(serverSettings(this.#options, this.#server.port), signal);
+      this.#watchServer(this.#server.process);
+      this.#say("! The server is back; the job goes on.");
+    } catch (error) {
+      // The folder is taken when someone else was quicker, and their server takes a moment to answer.
+      await pause(HANDS_OFF_MS, undefined, { signal });
+      if (!(await answers(this.url))) throw error;
+      this.#say("! Someone else has started the server again; the job goes on.");
+    }
   }
 }
 

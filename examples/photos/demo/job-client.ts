@@ -17,7 +17,8 @@ const jobView = z.object({
   error_message: z.string().nullish(),
   progress: z.number().nullish(),
   progress_message: z.string().nullish(),
-  branches: z.object({ total: z.int(), done: z.int(), failed: z.int() }).optional(),
+  current_task_info: z.object({ type: z.string() }).nullish(),
+  branches: z.object({ total: z.int(), done: z.int(), failed: z.int() }).nullish(),
   result: z.unknown(),
 });
 /** What the demo reads of a job. */

@@ -9,6 +9,8 @@ export interface Screen {
 }
 
 const BAR_CELLS = 24;
+/** What a line takes besides the bar, at most: a line that wraps could not be rewritten. */
+const COLUMNS_BESIDES_BAR = 68;
 /** Without a terminal each line stays, so there are few of them. */
 const LINE_INTERVAL_MS = 1000;
 const CLEAR_LINE = "\r\u001b[2K";
@@ -56,7 +58,7 @@ export class ProgressView {
       this.#stage = { state: job.current_state, since: this.#now(), tasks: null };
       this.#shownAt = -Infinity;
     }
-    if (job.branches !== undefined) this.#stage.tasks = job.branches.total;
+    if (job.branches) this.#stage.tasks = job.branches.total;
     this.#show(this.#line(job, this.#stage));
   }
 
@@ -67,19 +69,25 @@ export class ProgressView {
   }
 
   #line(job: JobView, { state, since }: Stage): string {
-    const { branches, progress, progress_message: message } = job;
-    const share = branches === undefined ? (progress ?? null) : branches.total === 0 ? 1 : branches.done / branches.total;
+    const { branches, progress, current_task_info: task } = job;
+    const message = job.progress_message ?? task?.type;
+    const share = branches ? branches.done / Math.max(1, branches.total) : (progress ?? null);
     const parts = [state.padEnd(10)];
     if (share !== null) {
-      const filled = Math.round(share * BAR_CELLS);
-      if (this.#screen.isTTY) parts.push(styleText("cyan", "█".repeat(filled)) + "░".repeat(BAR_CELLS - filled));
+      if (this.#screen.isTTY) parts.push(this.#bar(share));
       parts.push(`${Math.floor(share * 100)} %`.padStart(5));
     }
-    if (branches !== undefined) {
+    if (branches) {
       parts.push(`${branches.done} of ${branches.total} tasks${branches.failed > 0 ? `, ${branches.failed} failed` : ""}`);
-    } else if (message !== undefined && message !== null && message !== "") parts.push(message);
+    } else if (message) parts.push(message);
     if (this.#screen.isTTY) parts.push(formatDuration(this.#now() - since));
     return `  ${parts.join("  ")}`;
+  }
+
+  #bar(share: number): string {
+    const cells = Math.max(0, Math.min(BAR_CELLS, (this.#screen.columns ?? 80) - COLUMNS_BESIDES_BAR));
+    const filled = Math.round(share * cells);
+    return styleText("cyan", "█".repeat(filled)) + "░".repeat(cells - filled);
   }
 
   #leaveStage(): void {

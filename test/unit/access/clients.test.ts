@@ -122,7 +122,11 @@ describe("a bad text is refused with file, client, key and remedy", () => {
   });
 
   test("no message quotes a token", () => {
-    for (const text of [`[a]\ntoken = hunter2`, `[a]\ntoken = "hunter2" x`, `[a]\ntoken = "hunter2"\n[b]\ntoken = "hunter2"`]) {
+    for (const text of [
+      `[a]\ntoken = hunter2`,
+      `[a]\ntoken = "hunter2" x`,
+      `[a]\ntoken = "hunter2"\n[b]\ntoken = "hunter2"`,
+    ]) {
       expect(errorOf(text)).not.toContain("hunter2");
     }
   });

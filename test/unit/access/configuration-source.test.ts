@@ -8,8 +8,8 @@ const BAD = `[clients.a]`;
 /** A source over files that a test can change, a clock it can turn, and a log it can read. */
 function setUp(files: Record<string, string | Error>) {
   let time = 0;
-  const fetch = vi.fn(async (url: RequestInfo | URL) => {
-    const text = files[new URL(String(url)).pathname.slice(1)];
+  const fetch = vi.fn(async (input: RequestInfo | URL) => {
+    const text = files[new URL(new Request(input).url).pathname.slice(1)];
     if (text instanceof Error) throw text;
     return text === undefined ? new Response("none", { status: 404 }) : new Response(text);
   });
@@ -26,7 +26,7 @@ function setUp(files: Record<string, string | Error>) {
     pass: (ms: number) => {
       time += ms;
     },
-    async isKnown(token: string): Promise<boolean> {
+    isKnown: async (token: string): Promise<boolean> => {
       const clients = await source.clients();
       return clients.ok && clients.value.find(token) !== undefined;
     },
@@ -75,7 +75,10 @@ describe("from the embedded server's files", () => {
 
   test("a first text that is bad gives an error that names no client", async ({ expect }) => {
     const { source, log } = setUp({ clients: BAD });
-    expect(await source.clients()).toEqual({ ok: false, error: expect.stringMatching(/^clients\.toml cannot be used.*log/) });
+    expect(await source.clients()).toEqual({
+      ok: false,
+      error: expect.stringMatching(/^clients\.toml cannot be used.*log/),
+    });
     expect(log).toEqual([expect.stringContaining("client 'a'")]);
   });
 

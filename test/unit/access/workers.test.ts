@@ -23,7 +23,12 @@ describe("a worker is let in", () => {
 describe("a worker is refused", () => {
   test.each([
     ["without a token", "own", undefined, "Missing X-Worker-Token header"],
-    ["with the global token when it has one of its own", "own", "global", "Unauthorized: Invalid individual worker token"],
+    [
+      "with the global token when it has one of its own",
+      "own",
+      "global",
+      "Unauthorized: Invalid individual worker token",
+    ],
     ["with another worker's token", "own", "another", "Unauthorized: Invalid individual worker token"],
     ["with an unknown token", "any", "individual", "Unauthorized: No valid token found"],
     ["with an unknown token and no id", undefined, "x", "Unauthorized: Invalid token or missing worker_id"],

@@ -89,7 +89,7 @@ describe("make_thumbnails", () => {
     expect(thumbnailsMade.parse(made)).toEqual(again);
     expect(made.thumbnails.map(({ width, height }) => [width, height])).toEqual([
       [160, 107],
-      [320, 213],
+      [320, 214],
       [640, 427],
     ]);
     expect((await readdir(join(output, "thumbnails"))).toSorted()).toEqual(["dunes.jpg-160.webp", "dunes.jpg-320.webp", "dunes.jpg-640.webp"]);

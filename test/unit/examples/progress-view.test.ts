@@ -10,10 +10,10 @@ function branches(done: number, total: number, failed = 0): Partial<JobView> {
   return { branches: { total, done, failed } };
 }
 
-function viewOf(isTTY: boolean) {
+function viewOf(isTTY: boolean, columns = 120) {
   const written: string[] = [];
   const clock = { now: 0 };
-  const view = new ProgressView({ isTTY, write: (text) => written.push(text) }, () => clock.now);
+  const view = new ProgressView({ isTTY, columns, write: (text) => written.push(text) }, () => clock.now);
   // Colours depend on the terminal that the tests run in.
   const text = (): string => written.join("").replaceAll(/\u001b\[\d+m/g, "");
   return { view, clock, text };
@@ -55,6 +55,12 @@ describe("ProgressView on a terminal", () => {
       `\r\u001b[2K  resize      ${"█".repeat(12)}${"░".repeat(12)}   50 %  1 of 2 tasks  0.0 s` +
         `\r\u001b[2K  resize      ${"█".repeat(24)}  100 %  2 of 2 tasks  0.3 s`,
     );
+  });
+
+  it.each([70, 80, 100])("keeps the line within %d columns, so that it does not wrap", (columns) => {
+    const { view, text } = viewOf(true, columns);
+    view.update(job("inspect", branches(1000, 1000, 1000)));
+    expect(text().replace("\r\u001b[2K", "").length).toBeLessThan(columns);
   });
 
   it("takes the live line away before it prints another", () => {

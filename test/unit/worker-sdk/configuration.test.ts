@@ -63,7 +63,9 @@ describe("configure", () => {
   });
 
   it("takes a variable set to nothing as not set", () => {
-    expect(configure({}, { MAX_CONCURRENT_TASKS: "", WORKER_INDIVIDUAL_TOKEN: "", WORKER_TOKEN: "shared" })).toMatchObject({
+    expect(
+      configure({}, { MAX_CONCURRENT_TASKS: "", WORKER_INDIVIDUAL_TOKEN: "", WORKER_TOKEN: "shared" }),
+    ).toMatchObject({
       maxConcurrentTasks: 10,
       token: "shared",
     });

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ProgressReporter, type Progress } from "../../../worker-sdk/src/progress-reporter.ts";
 import { pass, settle } from "./support/worker-bench.ts";
@@ -72,7 +72,10 @@ describe("ProgressReporter", () => {
   });
 
   it("keeps its pace and always ends with the last value", async () => {
-    const reports = fc.array(fc.tuple(fc.nat(300), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 30 });
+    const reports = fc.array(fc.tuple(fc.nat(300), fc.double({ min: 0, max: 1, noNaN: true })), {
+      minLength: 1,
+      maxLength: 30,
+    });
     await fc.assert(
       fc.asyncProperty(reports, async (steps) => {
         const { sent, reporter } = recorder();

@@ -27,16 +27,23 @@ afterEach(async () => {
   await once(server, "close");
 });
 
-function answer(handle: (request: IncomingMessage, body: string) => { status: number; body?: unknown; headers?: Record<string, string> }) {
+function answer(
+  handle: (
+    request: IncomingMessage,
+    body: string,
+  ) => { status: number; body?: unknown; headers?: Record<string, string> },
+) {
   server.on("request", async (request, response) => {
     const { status, body, headers } = handle(request, await text(request));
     response.writeHead(status, headers).end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
-describe("HttpClient", () => {
-  const client = (base = origin) => new HttpClient(base, "worker-1", "secret", fetch);
+function client(base = origin): HttpClient {
+  return new HttpClient(base, "worker-1", "secret", fetch);
+}
 
+describe("HttpClient", () => {
   it("sends the token and reads a task", async () => {
     const task = aTask();
     answer(({ url, headers }) => {
@@ -86,6 +93,16 @@ describe("HttpClient", () => {
     expect(reply.ok || reply.failure.message).toMatch(/^fetch failed: /);
   });
 
+  it("asks nothing when it was interrupted before", async () => {
+    let requests = 0;
+    answer(() => {
+      requests++;
+      return { status: 204 };
+    });
+    expect(await client().nextTask(1_000, AbortSignal.abort())).toMatchObject({ ok: false });
+    expect(requests).toBe(0);
+  });
+
   it("can be interrupted", async () => {
     const abort = new AbortController();
     server.on("request", () => abort.abort());
@@ -128,10 +145,13 @@ function acceptWebSocket(
 ): void {
   const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
   const accept = createHash("sha1").update(key).digest("base64");
-  stream.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+  stream.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
   const send = (frame: unknown): void => {
     const payload = Buffer.from(JSON.stringify(frame));
-    const header = payload.length < 126 ? [0x81, payload.length] : [0x81, 126, payload.length >> 8, payload.length & 0xff];
+    const header =
+      payload.length < 126 ? [0x81, payload.length] : [0x81, 126, payload.length >> 8, payload.length & 0xff];
     stream.write(Buffer.concat([Buffer.from(header), payload]));
   };
   let buffered = Buffer.alloc(0);

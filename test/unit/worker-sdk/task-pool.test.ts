@@ -50,10 +50,16 @@ describe("TaskPool", () => {
 
   it("starts the same hand-over once", async () => {
     let calls = 0;
-    const { pool, origin, delivered } = poolOf(5, () => void calls++);
+    const end = gate();
+    const { pool, origin, delivered } = poolOf(5, () => {
+      calls++;
+      return end.promise;
+    });
     const task = aTask();
     pool.start(task, origin);
-    pool.start(task, origin);
+    await new Promise(setImmediate);
+    pool.start({ ...task }, origin);
+    end.resolve();
     await pool.idle();
     expect([calls, delivered.length]).toEqual([1, 1]);
   });
@@ -85,10 +91,10 @@ describe("TaskPool", () => {
   });
 
   it("tells a handler why it is to end", async () => {
-    const seen = gate<TaskAbortedError>();
+    const seen = Promise.withResolvers<TaskAbortedError>();
     const { pool, origin } = poolOf(5, ({ signal }) => {
       signal.addEventListener("abort", () => seen.resolve(signal.reason));
-      return seen.promise.then(() => {});
+      return seen.promise.then(() => "ended");
     });
     const task = aTask();
     pool.start(task, origin);

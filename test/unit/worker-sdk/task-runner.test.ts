@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
@@ -29,7 +29,11 @@ describe("what a handler returns", () => {
     ["null", null, { status: "success", data: null }],
     ["a list", [1, 2], { status: "success", data: [1, 2] }],
     ["a text", "done", { status: "success", data: "done" }],
-    ["a word of the blueprint", { status: "needs_review", data: { score: 3 } }, { status: "needs_review", data: { score: 3 } }],
+    [
+      "a word of the blueprint",
+      { status: "needs_review", data: { score: 3 } },
+      { status: "needs_review", data: { score: 3 } },
+    ],
     ["a status alone", { status: "empty" }, { status: "empty" }],
     [
       "a failure",
@@ -76,13 +80,22 @@ describe("what a handler throws", () => {
 });
 
 describe("params", () => {
-  const size = z.object({ image: z.object({ width: z.number(), height: z.number() }), format: z.string().default("png") });
+  const size = z.object({
+    image: z.object({ width: z.number(), height: z.number() }),
+    format: z.string().default("png"),
+  });
 
   it("arrive as the schema reads them", async () => {
-    const definition = defineTask("work", size, ({ params }) => ({ area: params.image.width * params.image.height, as: params.format }));
+    const definition = defineTask("work", size, ({ params }) => ({
+      area: params.image.width * params.image.height,
+      as: params.format,
+    }));
     const task = aTask({ params: { image: { width: 2, height: 3 } } });
     const signal = new AbortController().signal;
-    expect(await runTask(definition, task, { signal, sendProgress })).toEqual({ status: "success", data: { area: 6, as: "png" } });
+    expect(await runTask(definition, task, { signal, sendProgress })).toEqual({
+      status: "success",
+      data: { area: 6, as: "png" },
+    });
   });
 
   it("that do not fit are an invalid input that names each field", async () => {
@@ -93,7 +106,10 @@ describe("params", () => {
     const signal = new AbortController().signal;
     const outcome = await runTask(definition, task, { signal, sendProgress });
     expect(outcome).toMatchObject({ status: "failure", error: { code: "INVALID_INPUT_ERROR" } });
-    expect(outcome?.error).toHaveProperty("message", expect.stringMatching(/^params\.image\.width: .+; params\.image\.height: .+/));
+    expect(outcome?.error).toHaveProperty(
+      "message",
+      expect.stringMatching(/^params\.image\.width: .+; params\.image\.height: .+/),
+    );
   });
 
   it.each([

@@ -33,7 +33,11 @@ describe("registration", () => {
   });
 
   it.each([
-    [401, "Unauthorized", /^The orchestrator at http:\/\/localhost:8080 refused the worker "worker-1" \(HTTP 401: Unauthorized\)\. Check WORKER_TOKEN/],
+    [
+      401,
+      "Unauthorized",
+      /^The orchestrator at http:\/\/localhost:8080 refused the worker "worker-1" \(HTTP 401: Unauthorized\)\. Check WORKER_TOKEN/,
+    ],
     [403, "Not this worker", /HTTP 403: Not this worker\)\. Check WORKER_TOKEN/],
     [400, "worker_type: expected string", /HTTP 400: worker_type: expected string\)\. Check ORCHESTRATOR_URL/],
   ])("refused with %i is final", async (status, error, message) => {

@@ -1,5 +1,11 @@
 import type { Runtime } from "../../../../worker-sdk/src/index.ts";
-import type { ProgressUpdate, TaskPayload, TaskResult } from "../../../../worker-sdk/src/protocol/index.ts";
+import {
+  progressUpdate,
+  taskResult,
+  type ProgressUpdate,
+  type TaskPayload,
+  type TaskResult,
+} from "../../../../worker-sdk/src/protocol/index.ts";
 
 export interface RecordedRequest {
   route: string;
@@ -8,7 +14,7 @@ export interface RecordedRequest {
   at: number;
 }
 
-type Answer = () => Response;
+type Answer = () => Response | Promise<Response>;
 
 /** An orchestrator in memory: answers every route well unless told otherwise, and remembers what it was asked. */
 export class FakeOrchestrator {
@@ -34,11 +40,11 @@ export class FakeOrchestrator {
   }
 
   get results(): TaskResult[] {
-    return this.to(RESULT).map(({ body }) => body as TaskResult);
+    return this.to(RESULT).map(({ body }) => taskResult.parse(body));
   }
 
   get progress(): ProgressUpdate[] {
-    return this.to(PROGRESS).map(({ body }) => body as ProgressUpdate);
+    return this.to(PROGRESS).map(({ body }) => progressUpdate.parse(body));
   }
 
   readonly fetch: Runtime["fetch"] = async (url, init) => {
@@ -86,6 +92,11 @@ export const PROGRESS = "POST /_worker/tasks/progress";
 /** An answer with a status and the orchestrator's error format. */
 export function problem(status: number, error: string, headers: Record<string, string> = {}): Answer {
   return () => Response.json({ error, code: "test" }, { status, headers });
+}
+
+/** The answer of a poll that found nothing. */
+export function noTask(): Response {
+  return new Response(null, { status: 204 });
 }
 
 /** An answer that never comes because the connection breaks. */

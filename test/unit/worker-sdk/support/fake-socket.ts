@@ -1,5 +1,11 @@
 import type { Socket } from "../../../../worker-sdk/src/index.ts";
-import { PING, PONG, parseWorkerFrame, type ServerFrame, type WorkerFrame } from "../../../../worker-sdk/src/protocol/index.ts";
+import {
+  PING,
+  PONG,
+  parseWorkerFrame,
+  type ServerFrame,
+  type WorkerFrame,
+} from "../../../../worker-sdk/src/protocol/index.ts";
 
 interface Listeners {
   open: Array<() => void>;

@@ -14,8 +14,10 @@ export function workerBench(options: WorkerOptions = {}) {
   const orchestrator = new FakeOrchestrator();
   const sockets: FakeSocket[] = [];
   const log: LogEntry[] = [];
-  const entryWriter = (level: keyof Logger) => (event: string, fields: Record<string, unknown> = {}) =>
-    void log.push({ level, event, ...fields });
+  const entryWriter =
+    (level: keyof Logger) =>
+    (event: string, fields: Record<string, unknown> = {}) =>
+      void log.push({ level, event, ...fields });
   const worker = new Worker(
     {
       workerId: "worker-1",
@@ -53,6 +55,23 @@ export function workerBench(options: WorkerOptions = {}) {
   };
 }
 
+/** A bench whose worker has registered and opened its first socket; `finish` stops it. */
+export async function connectedBench(options: WorkerOptions, addTasks: (worker: Worker) => void) {
+  const bench = workerBench(options);
+  addTasks(bench.worker);
+  const running = bench.worker.run({ handleSignals: false });
+  await settle();
+  return Object.assign(bench, {
+    running,
+    async finish() {
+      const stopping = bench.worker.stop();
+      await pass(60_000);
+      await stopping;
+      await running;
+    },
+  });
+}
+
 /** Lets time pass on the fake clock, and everything happen that is due until then. */
 export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
@@ -63,7 +82,7 @@ export async function settle(): Promise<void> {
   await pass(0);
 }
 
-/** A promise with its ends, for handlers that wait for the test. */
-export function gate<Value = void>() {
-  return Promise.withResolvers<Value>();
+/** Something for a handler to wait for until the test opens it. */
+export function gate() {
+  return Promise.withResolvers<void>();
 }

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { aTask, connectionRefused, problem, RESULT } from "./support/fake-orchestrator.ts";
+import { pass, settle, workerBench } from "./support/worker-bench.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("results by HTTP", () => {
+  it("are tried again with growing delays", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false });
+    orchestrator.answerNext(
+      RESULT,
+      problem(503, "away"),
+      connectionRefused,
+      problem(500, "oops"),
+      problem(502, "proxy"),
+    );
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask());
+    await pass(15_000);
+    const posts = orchestrator.to(RESULT).map(({ at }) => at);
+    expect(posts.map((at) => at - (posts[0] ?? 0))).toEqual([0, 750, 2_250, 5_250, 11_250]);
+    await worker.stop();
+    await running;
+  });
+
+  it("are given up, and said so, after five attempts", async () => {
+    const { worker, orchestrator, log } = workerBench({ websockets: false });
+    orchestrator.answerNext(RESULT, ...Array.from({ length: 9 }, () => problem(500, "oops")));
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask({ task_id: "t" }));
+    await pass(120_000);
+    expect(orchestrator.to(RESULT)).toHaveLength(5);
+    expect(log).toContainEqual(
+      expect.objectContaining({ level: "error", event: "result.not_delivered", task_id: "t", error: "HTTP 500: oops" }),
+    );
+    await worker.stop();
+    await running;
+  });
+
+  it("that are refused for good become a failure the job can learn of", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false });
+    orchestrator.answerNext(RESULT, problem(413, "Payload Too Large"));
+    worker.task("work", () => "much");
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask());
+    await settle();
+    expect(orchestrator.results.map(({ result }) => result)).toEqual([
+      { status: "success", data: "much" },
+      {
+        status: "failure",
+        error: {
+          code: "PERMANENT_ERROR",
+          message: "The result of the task could not be handed over: HTTP 413: Payload Too Large",
+        },
+      },
+    ]);
+    await worker.stop();
+    await running;
+  });
+
+  it("that no credential opens the door for are not tried again", async () => {
+    const { worker, orchestrator, log } = workerBench({ websockets: false });
+    orchestrator.answerNext(RESULT, problem(403, "not yours"));
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask());
+    await pass(60_000);
+    expect(orchestrator.to(RESULT)).toHaveLength(1);
+    expect(log.map(({ event }) => event)).toContain("result.not_delivered");
+    await worker.stop();
+    await running;
+  });
+
+  it("that changed nothing are noted with the reason", async () => {
+    const { worker, orchestrator, log } = workerBench({ websockets: false });
+    orchestrator.answerNext(RESULT, () => Response.json({ status: "ignored", reason: "stale_task" }));
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask({ task_id: "t" }));
+    await settle();
+    expect(log).toContainEqual({ level: "warn", event: "result.ignored", task_id: "t", reason: "stale_task" });
+    await worker.stop();
+    await running;
+  });
+});
