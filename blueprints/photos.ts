@@ -12,7 +12,7 @@ import {
 const WIDTHS = [160, 320, 640];
 
 /** A picture whose task failed does not stop the others: it is reported. */
-function unreadable({ params, error }: BranchResult): UnreadablePicture {
+function reported({ params, error }: BranchResult): UnreadablePicture {
   return { name: inspectParams.parse(params).picture, reason: error?.message ?? "No reason was given." };
 }
 
@@ -51,7 +51,7 @@ export const photos = blueprint({
         type: "make_thumbnails",
         params: { folder, picture: name, output, widths: WIDTHS },
       })),
-      { aggregateInto: "sheet", stateHistory: { pictures, unreadable: aggregationResults.failed.map(unreadable) } },
+      { aggregateInto: "sheet", stateHistory: { pictures, unreadable: aggregationResults.failed.map(reported) } },
     );
   })
   .aggregator("sheet", ({ initialData: { title, output }, stateHistory, aggregationResults, actions }) => {
@@ -59,7 +59,7 @@ export const photos = blueprint({
     const names = new Set(made.map(({ picture }) => picture));
     const found = {
       pictures: stateHistory.pictures.filter(({ name }) => names.has(name)),
-      unreadable: [...stateHistory.unreadable, ...aggregationResults.failed.map(unreadable)],
+      unreadable: [...stateHistory.unreadable, ...aggregationResults.failed.map(reported)],
     };
     return actions.dispatchTask({
       type: "contact_sheet",

@@ -48,9 +48,13 @@ async function runWaiting(): Promise<void> {
 
 function run({ tool, args }: Check): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [toolCommand(tool), ...args], { cwd: SOURCE_ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [toolCommand(tool), ...args], {
+      cwd: SOURCE_ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.once("close", (code) => resolve({ failed: code !== 0, output }));
   });
 }

@@ -19,7 +19,8 @@ await plainly(async () => {
   const deployment = readDeployment(toml, environment);
   await assertSecrets(deployment, environment, options["secrets-file"]);
   await provision(deployment);
-  for (const { binding } of deployment.databases) await runWrangler("d1", "migrations", "apply", binding, "--remote", "--env", environment);
+  for (const { binding } of deployment.databases)
+    await runWrangler("d1", "migrations", "apply", binding, "--remote", "--env", environment);
   const secrets = options["secrets-file"] === undefined ? [] : ["--secrets-file", options["secrets-file"]];
   await runWrangler("deploy", "--env", environment, ...secrets);
 });
@@ -27,7 +28,11 @@ await plainly(async () => {
 function readOptions() {
   try {
     const { values } = parseArgs({
-      options: { env: { type: "string" }, "secrets-file": { type: "string" }, "dry-run": { type: "boolean", default: false } },
+      options: {
+        env: { type: "string" },
+        "secrets-file": { type: "string" },
+        "dry-run": { type: "boolean", default: false },
+      },
     });
     return values;
   } catch (error) {
@@ -47,7 +52,11 @@ async function rehearse(environments: string[], toml: string): Promise<void> {
   }
 }
 
-async function assertSecrets({ requiredSecrets }: Deployment, environment: string, secretsFile: string | undefined): Promise<void> {
+async function assertSecrets(
+  { requiredSecrets }: Deployment,
+  environment: string,
+  secretsFile: string | undefined,
+): Promise<void> {
   const given = secretsFile === undefined ? [] : await readSecretsFile(secretsFile);
   const present = new Set([...given, ...(await deployedSecrets(environment))]);
   const missing = requiredSecrets.filter((name) => !present.has(name));

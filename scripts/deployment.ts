@@ -34,7 +34,9 @@ export function readDeployment(wranglerToml: string, environment: string): Deplo
   const tables = environmentTables(wranglerToml);
   const table = tables[environment];
   if (table === undefined) {
-    throw new PlainError(`wrangler.toml has no environment ${JSON.stringify(environment)}. Give --env one of: ${Object.keys(tables).join(", ")}.`);
+    throw new PlainError(
+      `wrangler.toml has no environment ${JSON.stringify(environment)}. Give --env one of: ${Object.keys(tables).join(", ")}.`,
+    );
   }
   const { d1_databases, queues, secrets } = environmentConfig.parse(table);
   const written = new Set(queues.producers.map(({ queue }) => queue));

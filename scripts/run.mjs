@@ -42,10 +42,15 @@ try {
 
 async function main([command, ...args]) {
   if (Number(process.versions.node.split(".")[0]) < OLDEST_MAJOR) {
-    throw new Error(`Batuta needs Node ${OLDEST_MAJOR} or newer; this is ${process.version}. Install Node 20, 22 or 24 and try again.`);
+    throw new Error(
+      `Batuta needs Node ${OLDEST_MAJOR} or newer; this is ${process.version}. Install Node 20, 22 or 24 and try again.`,
+    );
   }
   const steps = COMMANDS[command];
-  if (steps === undefined) throw new Error(`There is no command ${JSON.stringify(command ?? "")}. There are: ${Object.keys(COMMANDS).join(", ")}.`);
+  if (steps === undefined)
+    throw new Error(
+      `There is no command ${JSON.stringify(command ?? "")}. There are: ${Object.keys(COMMANDS).join(", ")}.`,
+    );
   await ensureDependencies(ROOT);
   const node = chooseNode();
   for (const [index, step] of steps.entries()) {

@@ -16,14 +16,25 @@ const environment = { ...process.env, WRANGLER_SEND_METRICS: "false" };
 
 /** Runs wrangler before the user's eyes. */
 export async function runWrangler(...args: string[]): Promise<void> {
-  const code = await runNode(process.execPath, [toolCommand("wrangler"), ...args], { cwd: SOURCE_ROOT, ipc: false, env: environment });
-  if (code !== 0) throw new PlainError(`"wrangler ${args.join(" ")}" failed; what it says stands above. Correct this and run the command again.`);
+  const code = await runNode(process.execPath, [toolCommand("wrangler"), ...args], {
+    cwd: SOURCE_ROOT,
+    ipc: false,
+    env: environment,
+  });
+  if (code !== 0)
+    throw new PlainError(
+      `"wrangler ${args.join(" ")}" failed; what it says stands above. Correct this and run the command again.`,
+    );
 }
 
 /** Asks wrangler and keeps the answer. */
 export function askWrangler(...args: string[]): Promise<WranglerAnswer> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [toolCommand("wrangler"), ...args], { cwd: SOURCE_ROOT, stdio: ["ignore", "pipe", "pipe"], env: environment });
+    const child = spawn(process.execPath, [toolCommand("wrangler"), ...args], {
+      cwd: SOURCE_ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: environment,
+    });
     let output = "";
     let stdout = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

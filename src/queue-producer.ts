@@ -29,20 +29,23 @@ export function queueProducer(
   const { LOCAL_QUEUES: local } = env;
   return {
     async send(bodies, options = {}) {
-      const sends = packSends(bodies).map((part) => async () => {
-        if (queue !== undefined) {
-          await queue.sendBatch(
-            part.map((body) => ({ body, contentType: "json" })),
-            options,
-          );
-        } else if (local !== undefined) {
-          await local.getByName(name).send(part, options.delaySeconds);
-        } else {
-          throw new Error(
-            `There is no queue for ${name} messages: neither ${name.toUpperCase()}_QUEUE nor LOCAL_QUEUES is bound. Bind one of them.`,
-          );
-        }
-      });
+      if (bodies.length === 0) return;
+      let sends: (() => Promise<unknown>)[];
+      if (queue !== undefined) {
+        const parts = packSends(bodies, JSON.stringify);
+        sends = parts.map((part) => () => {
+          const messages = part.map((body) => ({ body, contentType: "json" as const }));
+          return queue.sendBatch(messages, options);
+        });
+      } else if (local !== undefined) {
+        const texts = bodies.map((body) => JSON.stringify(body));
+        const parts = packSends(texts, (text) => text);
+        sends = parts.map((part) => () => local.getByName(name).send(part, options.delaySeconds));
+      } else {
+        throw new Error(
+          `There is no queue for ${name} messages: neither ${name.toUpperCase()}_QUEUE nor LOCAL_QUEUES is bound. Bind one of them.`,
+        );
+      }
       for (let first = 0; first < sends.length; first += PARALLEL_SENDS) {
         // oxlint-disable-next-line no-await-in-loop -- each wave fills the connections there are
         await Promise.all(sends.slice(first, first + PARALLEL_SENDS).map((send) => send()));
@@ -55,12 +58,12 @@ export function queueProducer(
  * Splits bodies into sends the platform takes, in order.
  * @throws when a body is larger than `MAX_QUEUE_MESSAGE_BYTES`.
  */
-export function packSends(bodies: readonly object[]): object[][] {
-  const sends: object[][] = [];
-  let part: object[] = [];
+export function packSends<Body>(bodies: readonly Body[], jsonOf: (body: Body) => string): Body[][] {
+  const sends: Body[][] = [];
+  let part: Body[] = [];
   let bytes = 0;
   for (const body of bodies) {
-    const size = encoder.encode(JSON.stringify(body)).byteLength;
+    const size = encoder.encode(jsonOf(body)).byteLength;
     if (size > MAX_QUEUE_MESSAGE_BYTES) {
       throw new Error(
         `A queue message has ${size} bytes and may have ${MAX_QUEUE_MESSAGE_BYTES}: leave large values out of it and send a reference to them.`,

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, dirname } from "node:path";
 
@@ -26,7 +27,12 @@ export function runNode(node, args, { cwd, ipc = true, env = process.env } = {})
 
   return new Promise((resolve, reject) => {
     child.once("error", (cause) =>
-      reject(new Error(`Cannot start ${node}: ${cause.message}. It needs a system with glibc; on others install Node 24 and use that.`, { cause })),
+      reject(
+        new Error(
+          `Cannot start ${node}: ${cause.message}. It needs a system with glibc; on others install Node 24 and use that.`,
+          { cause },
+        ),
+      ),
     );
     child.once("exit", (code, signal) => {
       clearInterval(orphaned);
@@ -42,11 +48,28 @@ function withFirstOnPath(folder, env) {
   return { ...env, [name]: [folder, env[name]].filter(Boolean).join(delimiter) };
 }
 
-/** npm started us and should outlive us; when it is killed outright nobody tells us, except that our parent changes. */
+/**
+ * npm started us, mostly through a shell, and should outlive us. When it is killed outright nobody tells us, except that our parent
+ * changes, or the parent of that shell.
+ */
 function stopWhenNpmDies(stop) {
-  const parent = process.ppid;
   if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const before = wayToNpm();
   return setInterval(() => {
-    if (process.ppid !== parent) stop();
+    if (wayToNpm() !== before) stop();
   }, 1_000);
+}
+
+function wayToNpm() {
+  const { name = "", parent } = statOf(process.ppid);
+  return name.endsWith("sh") ? `${process.ppid} ${parent}` : `${process.ppid}`;
+}
+
+/** Name and parent of a process where /proc tells them; the name stands in brackets and may contain anything. */
+function statOf(pid) {
+  try {
+    return /\((?<name>.*)\) \S (?<parent>\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.groups ?? {};
+  } catch {
+    return {};
+  }
 }

@@ -68,10 +68,12 @@ export async function endBundler(): Promise<void> {
 function ownCopies(blueprints: string): Plugin {
   return {
     name: "own-copies",
-    setup({ onResolve, resolve: resolveFrom }) {
-      onResolve({ filter: /^#blueprints$/ }, () => ({ path: blueprints }));
-      onResolve({ filter: /^(batuta|zod|@batuta\/worker)(\/|$)/ }, ({ path, kind, pluginData }) =>
-        pluginData === "ours" ? undefined : resolveFrom(path, { kind, resolveDir: SOURCE_ROOT, pluginData: "ours" }),
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^#blueprints$/ }, () => ({ path: blueprints }));
+      esbuild.onResolve({ filter: /^(batuta|zod|@batuta\/worker)(\/|$)/ }, ({ path, kind, pluginData }) =>
+        pluginData === "ours"
+          ? undefined
+          : esbuild.resolve(path, { kind, resolveDir: SOURCE_ROOT, pluginData: "ours" }),
       );
     },
   };
@@ -79,9 +81,14 @@ function ownCopies(blueprints: string): Plugin {
 
 /** Compiles the module alone first, so that its mistakes are told as its own and not as those of the Worker that imports it. */
 async function assertBlueprintModule(module: string): Promise<void> {
-  if (!existsSync(module)) throw new PlainError(`There is no file ${shown(module)}. Give --blueprints the path of a TypeScript or JavaScript module.`);
+  if (!existsSync(module))
+    throw new PlainError(
+      `There is no file ${shown(module)}. Give --blueprints the path of a TypeScript or JavaScript module.`,
+    );
   if (statSync(module).isDirectory()) {
-    throw new PlainError(`${shown(module)} is a folder. Give --blueprints the module in it that exports the blueprints, for example ${shown(resolve(module, "index.ts"))}.`);
+    throw new PlainError(
+      `${shown(module)} is a folder. Give --blueprints the module in it that exports the blueprints, for example ${shown(resolve(module, "index.ts"))}.`,
+    );
   }
   const { metafile } = await compile(module, () =>
     build({
@@ -96,7 +103,9 @@ async function assertBlueprintModule(module: string): Promise<void> {
   );
   const exported = Object.values(metafile.outputs).flatMap((output) => output.exports);
   if (!exported.includes("default")) {
-    throw new PlainError(`${shown(module)} has no default export. End it with the list of its blueprints: export default [myBlueprint];`);
+    throw new PlainError(
+      `${shown(module)} has no default export. End it with the list of its blueprints: export default [myBlueprint];`,
+    );
   }
 }
 
@@ -106,7 +115,9 @@ async function compile<Result>(module: string, run: () => Promise<Result>): Prom
   } catch (error) {
     if (!isBuildFailure(error)) throw error;
     const places = error.errors.map(place).join("\n");
-    throw new PlainError(`The Worker cannot be built with the blueprints of ${shown(module)}:\n${places}\nCorrect this and start again.`);
+    throw new PlainError(
+      `The Worker cannot be built with the blueprints of ${shown(module)}:\n${places}\nCorrect this and start again.`,
+    );
   }
 }
 

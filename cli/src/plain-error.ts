@@ -10,7 +10,11 @@ export async function plainly(command: () => Promise<void>): Promise<void> {
   try {
     await command();
   } catch (error) {
-    process.stderr.write(error instanceof PlainError ? `${error.message}\n` : `Batuta failed, and should not have: ${inspectError(error)}\n`);
+    process.stderr.write(
+      error instanceof PlainError
+        ? `${error.message}\n`
+        : `Batuta failed, and should not have: ${inspectError(error)}\n`,
+    );
     process.exit(1);
   }
 }

@@ -38,7 +38,7 @@ export class JobObject extends DurableObject<Env> {
   #branches = new Map<string, Branch>();
   /** A step is under way; two must never run at once. */
   #stepping = false;
-  #historyDue = false;
+  #historyTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -104,7 +104,16 @@ export class JobObject extends DurableObject<Env> {
     } catch (error) {
       log(this.#settings, "ERROR", "job.alarm_failed", { job_id: this.#job?.id ?? "", error: String(error) });
     }
-    if (this.#job !== null) this.#alarm.aim(this.#deadline(this.#job));
+    if (this.#job !== null) this.#aim(this.#job);
+  }
+
+  /**
+   * Sets the alarm for the job's next deadline. An ended job has an alarm exactly as long as its history is not known
+   * to be in the queue: the alarm is the mark, and saves a write.
+   */
+  #aim(job: JobRecord): void {
+    const unsent = job.eventSeq > job.sentSeq;
+    this.#alarm.aim(isEnded(job.status) && unsent ? Date.now() + this.#settings.leaseMs : this.#deadline(job));
   }
 
   /** The time of the next check is not written each time it moves; the alarm has kept it. */
@@ -226,8 +235,10 @@ export class JobObject extends DurableObject<Env> {
     this.#store.commit({ ...change, record });
     if (record.fanOut === null || record.fanOut.first !== this.#job?.fanOut?.first) this.#branches = new Map();
     this.#job = record;
-    for (const branch of change.branches) this.#branches.set(branch.id, branch);
-    this.#alarm.aim(this.#deadline(record));
+    for (const branch of change.branches) {
+      if (record.fanOut !== null && branch.number >= record.fanOut.first) this.#branches.set(branch.id, branch);
+    }
+    this.#aim(record);
     if (change.offers.length > 0) this.ctx.waitUntil(this.#outbox.offer(record, change.offers));
     this.#historySoon();
   }
@@ -247,13 +258,12 @@ export class JobObject extends DurableObject<Env> {
   /** Ended jobs report at once; live ones wait a moment, so that a short job sends one message and not two. */
   #historySoon(): void {
     if (this.#job !== null && isEnded(this.#job.status)) return this.ctx.waitUntil(this.#flushHistory());
-    if (this.#historyDue) return;
-    this.#historyDue = true;
-    setTimeout(() => this.ctx.waitUntil(this.#flushHistory()), HISTORY_LINGER_MS);
+    this.#historyTimer ??= setTimeout(() => this.ctx.waitUntil(this.#flushHistory()), HISTORY_LINGER_MS);
   }
 
   async #flushHistory(): Promise<void> {
-    this.#historyDue = false;
+    if (this.#historyTimer !== null) clearTimeout(this.#historyTimer);
+    this.#historyTimer = null;
     const job = this.#job;
     if (job === null || (job.unsent.length === 0 && job.eventSeq === job.sentSeq)) return;
     let sentSeq: number;
@@ -267,9 +277,7 @@ export class JobObject extends DurableObject<Env> {
     const sent = { ...now, sentSeq, unsent: now.unsent.filter((event) => event.seq > sentSeq) };
     this.#job = sent;
     // A live job notes it with its next step; events sent twice are written once.
-    if (!isEnded(sent.status)) return;
-    this.#store.commit(changed(sent));
-    this.#alarm.aim(this.#deadline(sent));
+    if (isEnded(sent.status)) this.#aim(sent);
   }
 
   #deadline(job: JobRecord): number | null {

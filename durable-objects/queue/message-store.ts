@@ -24,14 +24,11 @@ export class MessageStore {
       CREATE INDEX IF NOT EXISTS messages_by_due ON messages (due_at)`);
   }
 
-  /** @param bodies JSON objects. */
-  add(bodies: readonly object[], sentAt: number, dueAt: number): void {
-    this.#sql.exec(
-      "INSERT INTO messages (body, sent_at, due_at) SELECT json_quote(value), ?, ? FROM json_each(?)",
-      sentAt,
-      dueAt,
-      JSON.stringify(bodies),
-    );
+  /** @param bodies texts of JSON objects. */
+  add(bodies: readonly string[], sentAt: number, dueAt: number): void {
+    for (const body of bodies) {
+      this.#sql.exec("INSERT INTO messages (body, sent_at, due_at) VALUES (?, ?, ?)", body, sentAt, dueAt);
+    }
   }
 
   /** Up to `limit` messages that are due, the longest due first. */

@@ -69,9 +69,9 @@ export class QueueObject extends DurableObject<Env> {
 
   /**
    * Keeps messages for delivery. Durable when it returns.
-   * @param bodies JSON objects.
+   * @param bodies texts of JSON objects: they cross the call and are stored as they are.
    */
-  async send(bodies: readonly object[], delaySeconds = 0): Promise<void> {
+  async send(bodies: readonly string[], delaySeconds = 0): Promise<void> {
     const now = this.clock();
     const dueAt = now + delaySeconds * 1_000;
     this.#store.add(bodies, now, dueAt);
@@ -146,7 +146,7 @@ export class QueueObject extends DurableObject<Env> {
   async #bury(messages: StoredMessage[]): Promise<void> {
     if (messages.length === 0) return;
     this.#logError("queue.gave_up", { messages: messages.length });
-    if (this.#name !== "dead") await this.env.LOCAL_QUEUES?.getByName("dead").send(messages.map(({ body }) => body));
+    if (this.#name !== "dead") await this.env.LOCAL_QUEUES?.getByName("dead").send(messages.map(({ body }) => JSON.stringify(body)));
     this.#store.remove(messages);
   }
 

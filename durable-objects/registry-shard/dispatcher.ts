@@ -5,7 +5,6 @@ import { WaitingList } from "../../src/dispatch/waiting-list.ts";
 import { leaseOf, type HeldLease } from "./lease.ts";
 import { candidateOf, type Member, type Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
-import { writeAttachment } from "./sockets.ts";
 
 /** Where an offered task went. `known` says that the same attempt was here already. */
 export type Placement = "assigned" | "waiting" | "known";
@@ -37,9 +36,9 @@ export class Dispatcher {
     return this.#list.size;
   }
 
-  /** True when some attempt of the task waits here. */
-  knows(taskId: string): boolean {
-    return this.#attempts.has(taskId);
+  /** The attempt of the task that waits here; null when none does. */
+  waitingAttempt(taskId: string): number | null {
+    return this.#attempts.get(taskId) ?? null;
   }
 
   /** True when exactly this attempt waits here. */
@@ -90,7 +89,7 @@ export class Dispatcher {
     const held = this.#roster.release(member, taskId);
     if (held === null) return null;
     if (held.row !== null) this.#store.deleteLease(held.row);
-    else writeAttachment(member);
+    else this.#roster.keep(member);
     this.#roster.refresh(member);
     return held;
   }
@@ -119,7 +118,7 @@ export class Dispatcher {
     if (member.slots !== null && member.socket !== null) {
       this.#roster.hold(member, { ...lease, row: null, expiresAt: null });
       if (send(member.socket, { type: "task", task: payload })) {
-        writeAttachment(member);
+        this.#roster.keep(member);
         this.#roster.refresh(member);
         return true;
       }

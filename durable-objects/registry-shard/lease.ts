@@ -35,6 +35,8 @@ export const attachment = z.discriminatedUnion("kind", [
     tasks: z.array(z.string()),
     draining: z.boolean(),
     idleSince: z.number(),
+    /** Without it, each start of the object would look like a sign of life. */
+    seenAt: z.number(),
     leases: z.array(lease),
   }),
   z.object({

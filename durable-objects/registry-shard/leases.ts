@@ -21,36 +21,43 @@ interface LeaseNeeds {
   lost(lease: Lease, reason: LossReason): Promise<void>;
 }
 
+/** True while the socket is more than a line for commands: its pings then say that the worker is there. */
+function takesBySocket(member: Member): member is Member & { slots: number; socket: WebSocket } {
+  return member.slots !== null && member.socket !== null;
+}
+
 /**
  * How long workers and their leases live. A socket's leases live as long as the socket, and a short grace after it
  * breaks; a polling worker's leases live as long as its registration, which every sign of life renews.
  */
 export class Leases {
   readonly #needs: LeaseNeeds;
-  /** The alarm that is set; null when none is, or when an eviction made us forget. */
-  #alarmAt: number | null = null;
+  /** No alarm that is set goes off later than this. After an eviction it is the first end among the leases' rows. */
+  #alarmAt: number;
 
   constructor(needs: LeaseNeeds) {
     this.#needs = needs;
+    this.#alarmAt = this.#firstEnd();
   }
 
   /** A worker is alive while its registration lasts; one that takes tasks by socket while its pings come in. */
   isAlive(member: Member, now: number): boolean {
-    if (member.slots === null || member.socket === null) return member.expiresAt > now;
+    if (!takesBySocket(member)) return member.expiresAt > now;
     const heard = Math.max(member.seenAt, this.#needs.lastPong(member.socket) ?? 0);
     return heard > now - this.#needs.settings.leaseMs;
   }
 
   /**
    * Notes a sign of life. The row is written only when it would otherwise run out, since each write is billed;
-   * a worker with an open socket needs none.
+   * a worker that takes its tasks by socket needs none.
    */
   renew(member: Member, now: number, { write = false } = {}): void {
     const ttl = this.#needs.settings.workerTtlMs;
     member.seenAt = now;
     member.expiresAt = now + ttl;
+    if (member.socket !== null) this.#needs.roster.keep(member);
     if (member.info === null) return;
-    const runsOut = member.socket === null && member.storedUntil < now + ttl / 2;
+    const runsOut = !takesBySocket(member) && member.storedUntil < now + ttl / 2;
     if (!write && !runsOut) return;
     this.#needs.store.putWorker(member.info, member.expiresAt);
     member.storedUntil = member.expiresAt;
@@ -76,10 +83,10 @@ export class Leases {
     const kept = claimed.filter((claim) => {
       const holder = roster.holderOf(claim.task_id);
       const held = holder?.leases.get(claim.task_id);
-      if (held !== undefined && held.row !== null && holder === member) store.deleteLease(held.row);
       const newer = (held !== undefined && (holder !== member || held.attempt !== claim.attempt)) ||
-        (dispatcher.knows(claim.task_id) && !dispatcher.isWaiting(claim.task_id, claim.attempt));
+        (dispatcher.waitingAttempt(claim.task_id) ?? claim.attempt) !== claim.attempt;
       if (newer) return false;
+      if (held !== undefined && held.row !== null) store.deleteLease(held.row);
       dispatcher.withdraw(claim.task_id);
       const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
       roster.hold(member, { type: held?.type ?? "", since: held?.since ?? now, ...lease, row: null, expiresAt: null });
@@ -97,7 +104,7 @@ export class Leases {
   /** Tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
   async expire(now: number): Promise<void> {
     const { roster, store } = this.#needs;
-    this.#alarmAt = null;
+    this.#alarmAt = Infinity;
     const over = [...roster.all()].flatMap((member) =>
       [...member.leases.values()].flatMap((held) => (this.#endOf(member, held) <= now ? [{ member, held }] : [])),
     );
@@ -107,8 +114,7 @@ export class Leases {
       roster.remove(member);
       store.deleteWorker(member.id);
     }
-    const ends = [...roster.all()].flatMap((member) => [...member.leases.values()].map((held) => this.#endOf(member, held)));
-    this.#wakeAt(Math.min(Infinity, ...ends));
+    this.#wakeAt(this.#firstEnd());
   }
 
   /** A poll's lease was written: makes sure that its end is noticed. */
@@ -118,9 +124,17 @@ export class Leases {
 
   /** Sets the alarm unless an earlier one is set: each setAlarm is billed as a row. */
   #wakeAt(at: number): void {
-    if (at === Infinity || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
+    if (this.#alarmAt <= at) return;
     this.#alarmAt = at;
     void this.#needs.storage.setAlarm(at);
+  }
+
+  #firstEnd(): number {
+    let first = Infinity;
+    for (const member of this.#needs.roster.all()) {
+      for (const held of member.leases.values()) first = Math.min(first, this.#endOf(member, held));
+    }
+    return first;
   }
 
   /** A lease in an attachment ends with its socket's close event; the job's own check is its backstop. */

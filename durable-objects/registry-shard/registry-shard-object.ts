@@ -21,7 +21,7 @@ import { restore } from "./restore.ts";
 import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
 import { ShardStore } from "./shard-store.ts";
-import { closeQuietly, readAttachment, sendFrame, writeAttachment } from "./sockets.ts";
+import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
 
 /** What a shard knows of one attempt of a task. */
 export type TaskWhereabouts = { readonly is: "waiting" | "unknown" } | { readonly is: "held"; readonly since: number };
@@ -100,7 +100,9 @@ export class RegistryShard extends DurableObject<Env> {
   /** Takes tasks on offer. Idempotent by task and attempt. */
   offer(offers: Offer[]): Placement[] {
     const now = Date.now();
-    return this.ctx.storage.transactionSync(() => offers.map((task) => this.#dispatcher.place(task, now)));
+    const place = () => offers.map((task) => this.#dispatcher.place(task, now));
+    // One offer writes one row or none; only several must be written together.
+    return offers.length === 1 ? place() : this.ctx.storage.transactionSync(place);
   }
 
   /** What became of these attempts, so that a job can offer anew what nobody knows. */
@@ -141,7 +143,8 @@ export class RegistryShard extends DurableObject<Env> {
     if (held !== null && mine === null && report.lease === undefined) {
       return { status: "ignored", reason: "worker_mismatch", message: "Another worker holds this task." };
     }
-    const current = mine !== null && (report.attempt ?? mine.attempt) === mine.attempt;
+    const current =
+      mine !== null && (report.attempt ?? mine.attempt) === mine.attempt && (report.lease ?? mine.word) === mine.word;
     if (current && holder !== null) {
       holder.idleSince = now;
       this.#dispatcher.drop(holder, report.task_id);
@@ -149,6 +152,7 @@ export class RegistryShard extends DurableObject<Env> {
     }
     const member = this.#roster.get(workerId);
     if (member !== null) this.#leases.renew(member, now);
+    const waiting = this.#dispatcher.waitingAttempt(report.task_id);
     const ack = await callObject(this.env.JOBS, report.job_id, (job) =>
       job.taskResult({
         taskId: report.task_id,
@@ -158,7 +162,9 @@ export class RegistryShard extends DurableObject<Env> {
         outcome: report.result,
       }),
     );
-    if (ack.status !== "ignored") this.#dispatcher.withdraw(report.task_id);
+    // A later attempt came on offer meanwhile, as what follows from this very result: it stays.
+    const answered = waiting !== null && this.#dispatcher.isWaiting(report.task_id, waiting);
+    if (ack.status !== "ignored" && answered) this.#dispatcher.withdraw(report.task_id);
     return ack;
   }
 
@@ -171,7 +177,7 @@ export class RegistryShard extends DurableObject<Env> {
     this.#leases.renew(member, now);
     if (kind === "poll") {
       server.serializeAttachment({ kind: "poll", workerId, taskId: null });
-      this.ctx.acceptWebSocket(server);
+      this.ctx.acceptWebSocket(server, ["poll", workerId]);
       // A worker polls one at a time: an older poll of it is one whose caller went away unnoticed.
       for (const older of member.polls) closeQuietly(older, 1000, "a newer poll took its place");
       member.polls.clear();
@@ -179,14 +185,14 @@ export class RegistryShard extends DurableObject<Env> {
       this.#roster.refresh(member);
       this.#dispatcher.fill(member, now);
     } else {
-      this.ctx.acceptWebSocket(server);
+      this.ctx.acceptWebSocket(server, ["worker", workerId]);
       if (member.socket !== null) {
         this.#leases.orphan(member, now);
         closeQuietly(member.socket, 1008, "New connection established");
       }
       member.socket = server;
       member.slots = null;
-      writeAttachment(member);
+      this.#roster.keep(member);
       this.#roster.refresh(member);
     }
     return new Response(null, { status: 101, webSocket: client });
@@ -194,11 +200,12 @@ export class RegistryShard extends DurableObject<Env> {
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const now = Date.now();
-    const who = readAttachment(socket);
-    const member = who === null ? null : this.#roster.get(who.workerId);
-    if (who === null || member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
+    const [kind, workerId = ""] = this.ctx.getTags(socket);
+    const member = this.#roster.get(workerId);
+    if (member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
     // The edge says that it has the task in hand; from here on its end of the line may close.
-    if (who.kind === "poll") return socket.serializeAttachment({ ...who, taskId: null });
+    if (kind === "poll") return socket.serializeAttachment({ kind, workerId, taskId: null });
+    this.#leases.renew(member, now);
     if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) {
       return closeQuietly(socket, 1009, `Frames are text of at most ${MAX_FRAME_BYTES} bytes.`);
     }
@@ -230,14 +237,14 @@ export class RegistryShard extends DurableObject<Env> {
         member.socketTasks = new Set(frame.supported_tasks);
         member.draining = false;
         const honoured = this.#leases.resume(member, frame.current_tasks, now);
-        writeAttachment(member);
+        this.#roster.keep(member);
         this.#roster.refresh(member);
         sendFrame(socket, { type: "welcome", current_tasks: honoured });
         return this.#dispatcher.fill(member, now);
       }
       case "drain":
         member.draining = true;
-        writeAttachment(member);
+        this.#roster.keep(member);
         return this.#roster.refresh(member);
       case "progress_update":
         return callObject(this.env.JOBS, frame.job_id, (job) => job.progress(frame.task_id, frame.progress, frame.message));
@@ -279,9 +286,14 @@ export class RegistryShard extends DurableObject<Env> {
       member.polls.delete(socket);
       if (who.taskId !== null) this.#returned(member, who.taskId);
     }
-    if (member.socket === socket) {
+    if (who.kind === "worker" && (member.socket === socket || member.socket === null)) {
       const now = Date.now();
+      // When its closing is what woke this object, the socket need not have been among those it was restored from.
+      for (const lease of who.leases) {
+        if (this.#roster.holderOf(lease.taskId) === null) this.#roster.hold(member, { ...lease, row: null, expiresAt: null });
+      }
       this.#leases.orphan(member, now);
+      socket.serializeAttachment({ ...who, leases: [] });
       member.socket = null;
       member.slots = null;
       member.draining = false;

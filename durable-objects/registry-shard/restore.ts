@@ -27,6 +27,7 @@ export function restore(roster: Roster, store: ShardStore, sockets: readonly Web
     member.socketTasks = new Set(said.tasks);
     member.draining = said.draining;
     member.idleSince = said.idleSince;
+    member.seenAt = said.seenAt;
     for (const lease of said.leases) roster.hold(member, { ...lease, row: null, expiresAt: null });
   }
   for (const member of roster.all()) roster.refresh(member);

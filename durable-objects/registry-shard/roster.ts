@@ -1,6 +1,7 @@
 import type { WorkerRegistration } from "@batuta/worker/protocol";
 import type { Candidate } from "../../src/dispatch/matching.ts";
 import type { HeldLease } from "./lease.ts";
+import { writeAttachment } from "./sockets.ts";
 
 /** A worker as the shard knows it: a cache of rows and socket attachments, rebuilt after each eviction. */
 export interface Member {
@@ -55,6 +56,7 @@ export class Roster {
   readonly #members = new Map<string, Member>();
   readonly #holders = new Map<string, Member>();
   readonly #ready = new Map<string, Set<Member>>();
+  readonly #unkept = new Set<Member>();
   readonly #readyTypes = new Map<Member, ReadonlySet<string>>();
 
   all(): IterableIterator<Member> {
@@ -117,6 +119,20 @@ export class Roster {
   /** To be called whenever something that decides what a member can take has changed. */
   refresh(member: Member): void {
     this.#index(member, freeSlots(member) > 0 ? tasksOf(member) : NOTHING);
+  }
+
+  /**
+   * Keeps with the member's socket what must survive hibernation. Written once, at the end of the present turn: a
+   * result and the next task change the leases twice.
+   */
+  keep(member: Member): void {
+    if (this.#unkept.size === 0) queueMicrotask(() => this.#writeKept());
+    this.#unkept.add(member);
+  }
+
+  #writeKept(): void {
+    for (const member of this.#unkept) writeAttachment(member);
+    this.#unkept.clear();
   }
 
   /** The types a member could take now. */

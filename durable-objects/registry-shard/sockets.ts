@@ -35,6 +35,7 @@ export function writeAttachment(member: Member): void {
     tasks: [...member.socketTasks],
     draining: member.draining,
     idleSince: member.idleSince,
+    seenAt: member.seenAt,
     leases: [...member.leases.values()].flatMap(({ row, expiresAt: _end, ...lease }) => (row === null ? [lease] : [])),
   };
   member.socket.serializeAttachment(value);

@@ -35,7 +35,9 @@ const files: Record<string, Buffer> = {
   "dunes.jpg": dunesFile,
   "forest.webp": await drawn(forest()).webp({ quality: 80 }).toBuffer(),
   "lake.jpg": await lakeOnItsSide.jpeg({ quality: 78, mozjpeg: true }).toBuffer(),
-  "mountains.png": await drawn(mountains()).png({ palette: true, colours: 128, dither: 0, compressionLevel: 9 }).toBuffer(),
+  "mountains.png": await drawn(mountains())
+    .png({ palette: true, colours: 128, dither: 0, compressionLevel: 9 })
+    .toBuffer(),
   "northern-lights.jpg": await drawn(northernLights()).jpeg({ quality: 80, mozjpeg: true }).toBuffer(),
   "sea-at-night.webp": await drawn(seaAtNight()).webp({ quality: 82 }).toBuffer(),
   "broken-on-purpose.jpg": dunesFile.subarray(0, BROKEN_BYTES),

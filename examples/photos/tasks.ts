@@ -38,7 +38,7 @@ export const thumbnailParams = z.object({
 export type ThumbnailParams = z.infer<typeof thumbnailParams>;
 
 /** A thumbnail; `file` is its path below `output`. */
-export const thumbnail = z.object({
+const thumbnail = z.object({
   file: z.string(),
   width: z.int().positive(),
   height: z.int().positive(),

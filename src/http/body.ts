@@ -28,12 +28,13 @@ async function collect(stream: ReadableStream<Uint8Array>): Promise<string> {
  * @throws {Problem} 413, 408 or 400
  */
 async function readText(request: Request): Promise<string> {
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const declared = request.headers.get("content-length");
+  if (Number(declared ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return "";
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<never>((_, reject) => {
-    const problem = new Problem(408, "body_timeout", `The body did not arrive within ${BODY_READ_TIMEOUT_MS / 1000} s.`);
-    timer = setTimeout(() => reject(problem), BODY_READ_TIMEOUT_MS);
+    const giveUp = () => reject(new Problem(408, "body_timeout", `The body did not arrive within ${BODY_READ_TIMEOUT_MS / 1000} s.`));
+    timer = setTimeout(giveUp, BODY_READ_TIMEOUT_MS);
   });
   try {
     return await Promise.race([collect(request.body), late]);

@@ -1,3 +1,4 @@
+import { isEnded } from "./status.ts";
 import type { Branch, JobRecord } from "./record.ts";
 
 /**
@@ -6,9 +7,10 @@ import type { Branch, JobRecord } from "./record.ts";
  *
  * @param branches branches without an outcome
  * @param outboxMs how long unsent history may wait for its next try
- * @returns epoch ms of the next thing to do, or null when there is nothing
+ * @returns epoch ms of the next thing to do, or null when nothing of the job is left to do
  */
 export function nextDeadline(job: JobRecord, branches: readonly Branch[], outboxMs: number): number | null {
+  if (isEnded(job.status)) return null;
   const due: number[] = [];
   if (job.wakeAt !== null) due.push(job.wakeAt);
   if (job.checkAt !== null) due.push(job.checkAt);

@@ -25,8 +25,8 @@ function lossEvent(task: Task, reason: LossReason) {
   return { event_type: "task_lost", task_id: task.id, attempt_number: task.attempt, error: TEXT[reason] } as const;
 }
 
-function tooOften(task: Task): { code: string; message: string } | null {
-  if (task.losses < MAX_LEASE_LOSSES) return null;
+function tooOften(task: Task, reason: LossReason): { code: string; message: string } | null {
+  if (reason === "returned" || task.losses < MAX_LEASE_LOSSES) return null;
   return { code: "PERMANENT_ERROR", message: `Task lost its worker ${task.losses + 1} times; it may be what stops them.` };
 }
 
@@ -38,7 +38,7 @@ export function loseSingle(job: JobRecord, taskId: string, attempt: number, reas
   const { task } = job;
   if (task === null || task.id !== taskId || task.attempt !== attempt || task.retryAt !== null) return null;
   const told = record(job, lossEvent(task, reason), around.now);
-  const poison = tooOften(task);
+  const poison = tooOften(task, reason);
   if (poison !== null) return failSingle(told, task, poison, null, around);
   const next: SingleTask = offeredAnew(task, reason, around);
   return changed({ ...told, task: next }, [next]);
@@ -55,7 +55,7 @@ export function loseBranch(
 ): Change | null {
   if (branch.outcome !== null || branch.attempt !== attempt || branch.retryAt !== null) return null;
   const told = record(job, lossEvent(branch, reason), around.now);
-  const poison = tooOften(branch);
+  const poison = tooOften(branch, reason);
   if (poison !== null) {
     return { ...failBranch(told, branch, open, poison, null, around), writeRecord: true };
   }

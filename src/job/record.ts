@@ -42,6 +42,11 @@ export interface BranchOutcome {
   readonly eventSeq: number;
 }
 
+/** A branch that was cancelled has not succeeded either. */
+export function hasFailed(outcome: Pick<BranchOutcome, "status">): boolean {
+  return outcome.status === "failure" || outcome.status === "cancelled";
+}
+
 /** One task of a fan-out, kept in a row of its own so that a result rewrites that row only. */
 export interface Branch extends Task {
   /** The task's number within the job; the submission order. */

@@ -1,11 +1,13 @@
 import type { AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
 import { actions, type Action } from "../blueprint/actions.ts";
 import type { StepHandler } from "../blueprint/blueprint.ts";
-import { applyAction } from "./apply-action.ts";
+import { MAX_INLINE_BYTES } from "../limits.ts";
+import { applyAction, StepError } from "./apply-action.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
-import { changed, type Branch, type Change, type JobRecord, type Surroundings } from "./record.ts";
+import { changed, hasFailed, type Branch, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
+import { jsonBytes } from "./state-history.ts";
 
 /** What the aggregator is given: every branch with its outcome, in submission order. */
 export function aggregate(branches: readonly Branch[]): AggregationResults {
@@ -15,8 +17,7 @@ export function aggregate(branches: readonly Branch[]): AggregationResults {
     const { type, params } = branch.request;
     return [{ index, taskId: branch.id, type, params: params ?? null, workerId, attempt: branch.attempt, status, data, error }];
   });
-  const failed = all.filter((result) => result.status === "failure" || result.status === "cancelled");
-  return { all, failed, succeeded: all.filter((result) => !failed.includes(result)) };
+  return { all, failed: all.filter(hasFailed), succeeded: all.filter((result) => !hasFailed(result)) };
 }
 
 const NO_RESULTS: AggregationResults = { all: [], succeeded: [], failed: [] };
@@ -82,6 +83,12 @@ export function runStep(
   const conclude = (value: unknown, then: Surroundings): Change => {
     if (step.kind !== "end") return applyAction(running, bp, value as Action | undefined, then);
     const result = step.run === null ? running.stateHistory : value;
+    const bytes = jsonBytes(result);
+    if (bytes > MAX_INLINE_BYTES) {
+      throw new StepError(
+        `The result of state '${job.state}' has ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`,
+      );
+    }
     const end = step.failure
       ? { status: "failed" as const, error: job.error ?? `The job ended in state '${job.state}'.`, result }
       : { status: "finished" as const, result };

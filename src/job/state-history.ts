@@ -16,6 +16,12 @@ export function jsonBytes(value: unknown): number {
   return encoder.encode(JSON.stringify(value) ?? "null").length;
 }
 
+/** The schemas of the keys that arrive, and of no others: a default among those would undo what the job has gathered. */
+function schemaFor(patch: JsonObject, declared: z.ZodObject): z.ZodObject {
+  const arriving = Object.entries(declared.shape).filter(([key]) => patch[key] !== undefined);
+  return z.looseObject(Object.fromEntries(arriving));
+}
+
 /**
  * Merges data into `state_history`, top-level keys replacing older ones (reference B.6). Data that is not an object is left out.
  * @throws {StateHistoryError} when a key breaks the blueprint's `stateHistory` schema, or the sum passes the limit
@@ -25,7 +31,7 @@ export function mergeStateHistory(job: JobRecord, bp: CompleteBlueprint, data: u
   if (!patch.success || Object.keys(patch.data).length === 0) return job.stateHistory;
   let checked: JsonObject = patch.data;
   if (bp.stateHistory !== null) {
-    const parsed = bp.stateHistory.partial().loose().safeParse(patch.data);
+    const parsed = schemaFor(patch.data, bp.stateHistory).safeParse(patch.data);
     if (!parsed.success) {
       throw new StateHistoryError(
         `Data of state '${job.state}' does not fit the stateHistory that blueprint '${bp.name}' declares: ${z.prettifyError(parsed.error)}`,

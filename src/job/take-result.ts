@@ -1,11 +1,12 @@
 import type { ResultAck, TaskOutcome } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { MAX_INLINE_BYTES } from "../limits.ts";
 import { moveTo } from "./apply-action.ts";
 import { endJob } from "./ending.ts";
 import { attemptEnded, record } from "./events.ts";
 import { changed, type Branch, type Change, type Failure, type JobRecord, type SingleTask, type Surroundings } from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
-import { mergeStateHistory, StateHistoryError } from "./state-history.ts";
+import { jsonBytes, mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
 
 /** A result as it reaches the job. Workers of the model system know neither attempt nor lease. */
@@ -27,17 +28,28 @@ function ignored(reason: NonNullable<ResultAck["reason"]>, message: string): Tak
   return { ack: { status: "ignored", reason, message }, change: null };
 }
 
-/** Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6). */
+/**
+ * Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6). `TIMEOUT_ERROR` is our own word
+ * for an attempt that we ended; a worker that gives up by a limit of its own may do better next time.
+ */
 export function failureOf(outcome: TaskOutcome): Failure {
   const { error } = outcome;
   if (typeof error === "string") return { code: "TRANSIENT_ERROR", message: error };
   if (error === undefined || error === null) return { code: "TRANSIENT_ERROR", message: "No error details provided." };
-  return { code: error.code ?? "TRANSIENT_ERROR", message: error.message ?? "No error message provided." };
+  const { code = "TRANSIENT_ERROR", message = "No error message provided." } = error;
+  return { code: code === "TIMEOUT_ERROR" ? "TRANSIENT_ERROR" : code, message };
 }
 
-/** Whether a failure may pass: all but the two final codes (spec §4). */
-function mayPass(failure: Failure): boolean {
-  return failure.code !== "PERMANENT_ERROR" && failure.code !== "INVALID_INPUT_ERROR" && failure.code !== "TIMEOUT_ERROR";
+/** The failures that do not pass, and the end each gives the job (spec §4). All others may pass. */
+const FINAL = new Map<string, { readonly status: "failed" | "quarantined"; readonly text: (message: string) => string }>([
+  ["PERMANENT_ERROR", { status: "quarantined", text: (message) => `Task failed with permanent error: ${message}` }],
+  ["INVALID_INPUT_ERROR", { status: "failed", text: (message) => `Task failed due to invalid input: ${message}` }],
+  ["TIMEOUT_ERROR", { status: "failed", text: (message) => message }],
+]);
+
+/** The state a status word leads to. Words come from workers: `constructor` must not find what every object has. */
+function transitionFor(task: SingleTask, word: string): string | undefined {
+  return Object.hasOwn(task.transitions, word) ? task.transitions[word] : undefined;
 }
 
 /** True when the result belongs to the attempt that is out now. */
@@ -59,12 +71,6 @@ function retried<T extends SingleTask | Branch>(task: T, around: Surroundings): 
   };
 }
 
-const FINAL_TEXT: Record<string, { status: "failed" | "quarantined"; text: (message: string) => string }> = {
-  PERMANENT_ERROR: { status: "quarantined", text: (message) => `Task failed with permanent error: ${message}` },
-  INVALID_INPUT_ERROR: { status: "failed", text: (message) => `Task failed due to invalid input: ${message}` },
-  TIMEOUT_ERROR: { status: "failed", text: (message) => message },
-};
-
 /**
  * A failure of the job's single task: retried while it may pass and attempts are left; else the blueprint's
  * `failure` transition (`timeout` first for a timeout), else the end the code asks for.
@@ -77,17 +83,17 @@ export function failSingle(
   around: Surroundings,
 ): Change {
   const told = record(job, attemptEnded(task, workerId, failure, around.now), around.now);
-  if (mayPass(failure) && task.failures < around.settings.maxRetries) {
+  const final = FINAL.get(failure.code);
+  if (final === undefined && task.failures < around.settings.maxRetries) {
     return changed({ ...told, task: retried(task, around), error: failure.message });
   }
   const next =
-    (failure.code === "TIMEOUT_ERROR" ? task.transitions["timeout"] : undefined) ?? task.transitions["failure"];
+    (failure.code === "TIMEOUT_ERROR" ? transitionFor(task, "timeout") : undefined) ?? transitionFor(task, "failure");
   if (next !== undefined) {
     const stateHistory = { ...job.stateHistory, task_error: { type: task.request.type, ...failure } };
     const moved = moveTo({ ...told, stateHistory }, next, around);
     return changed({ ...moved, error: moved.error ?? `${failure.code}: ${failure.message}` });
   }
-  const final = FINAL_TEXT[failure.code];
   const error = final?.text(failure.message) ?? `Task failed after ${task.failures + 1} attempts: ${failure.message}`;
   return changed(endJob(told, { status: final?.status ?? "quarantined", error }, around.now));
 }
@@ -110,7 +116,7 @@ export function takeSingleResult(
     return { ack: { status: "result_accepted_failure" }, change };
   }
   const told = record(job, attemptEnded(task, result.workerId, null, around.now), around.now);
-  const next = task.transitions[status];
+  const next = transitionFor(task, status);
   if (status === "cancelled" && next === undefined) {
     const cancelled = endJob(told, { status: "cancelled", error: "The worker cancelled the task." }, around.now);
     return { ack: { status: "result_accepted_cancelled" }, change: changed(cancelled) };
@@ -158,7 +164,7 @@ export function failBranch(
   workerId: string | null,
   around: Surroundings,
 ): Change {
-  if (mayPass(failure) && branch.failures < around.settings.maxRetries) {
+  if (!FINAL.has(failure.code) && branch.failures < around.settings.maxRetries) {
     const told = record(job, attemptEnded(branch, workerId, failure, around.now), around.now);
     return { record: told, branches: [retried(branch, around)], writeRecord: true, offers: [] };
   }
@@ -182,6 +188,11 @@ export function takeBranchResult(
   if (status === "failure") {
     const change = failBranch(job, branch, open, failureOf(result.outcome), result.workerId, around);
     return { ack, change };
+  }
+  const bytes = jsonBytes(data);
+  if (bytes > MAX_INLINE_BYTES) {
+    const message = `The result has data of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`;
+    return { ack, change: failBranch(job, branch, open, { code: "PERMANENT_ERROR", message }, result.workerId, around) };
   }
   const outcome = { status, data: data ?? null, error: null, workerId: result.workerId };
   return { ack, change: endBranch(job, branch, open, outcome, around) };

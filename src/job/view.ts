@@ -1,5 +1,5 @@
 import type { JsonObject } from "@batuta/worker/protocol";
-import type { Branch, JobRecord } from "./record.ts";
+import { hasFailed, type Branch, type JobRecord } from "./record.ts";
 
 function iso(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString();
@@ -14,7 +14,7 @@ export interface BranchCounts {
 
 export function countBranches(branches: readonly Branch[]): BranchCounts {
   const ended = branches.flatMap((branch) => (branch.outcome === null ? [] : [branch.outcome]));
-  const failed = ended.filter((outcome) => outcome.status === "failure").length;
+  const failed = ended.filter(hasFailed).length;
   return { total: branches.length, done: ended.length, failed };
 }
 

@@ -5,13 +5,19 @@ import { z } from "zod";
 const oneTask = blueprint({
   name: "one_task",
   api: { version: "v1", endpoint: "/jobs/one-task" },
-  input: z.object({ type: z.string().default("echo"), seconds: z.number().optional(), value: z.unknown().optional() }),
+  input: z.object({
+    type: z.string().default("echo"),
+    value: z.unknown().optional(),
+    seconds: z.number().optional(),
+    priority: z.number().default(0),
+  }),
   states: ["work", "failed_on_purpose", "done"],
 })
   .start("work", ({ initialData, actions }) =>
     actions.dispatchTask({
       type: initialData.type,
       params: { value: initialData.value ?? null },
+      priority: initialData.priority,
       ...(initialData.seconds === undefined ? {} : { timeoutSeconds: initialData.seconds }),
       transitions: { success: "done", rejected: "failed_on_purpose" },
     }),
@@ -41,7 +47,29 @@ const fanOut = blueprint({
   )
   .end("done");
 
-let calls = 0;
+/** Fans out twice, so that the last result of the first round is what starts the second. */
+const twoRounds = blueprint({
+  name: "two_rounds",
+  api: { version: "v1", endpoint: "/jobs/two-rounds" },
+  input: z.object({ type: z.string(), counts: z.tuple([z.number(), z.number()]) }),
+  states: ["first", "second", "third", "done"],
+})
+  .start("first", ({ initialData: { type, counts }, actions }) =>
+    actions.dispatchParallel(Array.from({ length: counts[0] }, () => ({ type })), { aggregateInto: "second" }),
+  )
+  .aggregator("second", ({ initialData: { type, counts }, aggregationResults, actions }) =>
+    actions.dispatchParallel(Array.from({ length: counts[1] }, () => ({ type })), {
+      aggregateInto: "third",
+      stateHistory: { first: aggregationResults.all.length },
+    }),
+  )
+  .aggregator("third", ({ aggregationResults, actions }) =>
+    actions.transitionTo("done", { second: aggregationResults.all.length }),
+  )
+  .end("done");
+
+/** What the slow handler waits for and how often it was started; a test may put a promise of its own here. */
+export const slowHandler = { waitsFor: Promise.resolve(), starts: 0 };
 
 /** A handler that takes its time, one that throws, and steps that lead to each other for ever. */
 const handlers = blueprint({
@@ -52,13 +80,14 @@ const handlers = blueprint({
 })
   .start("begin", ({ initialData, actions }) => actions.transitionTo(initialData.first))
   .handler("slow", async ({ actions }) => {
-    await Promise.resolve();
-    return actions.transitionTo("done", { calls: ++calls });
+    slowHandler.starts += 1;
+    await slowHandler.waitsFor;
+    return actions.transitionTo("done", { slow: "has its time" });
   })
   .handler("throws", () => {
     throw new Error("This handler always throws.");
   })
   .handler("circle", ({ actions }) => actions.transitionTo("circle"))
-  .end("done", ({ stateHistory }) => stateHistory["calls"]);
+  .end("done", ({ stateHistory }) => stateHistory["slow"]);
 
-export default [oneTask, fanOut, handlers] satisfies CompleteBlueprint[];
+export default [oneTask, fanOut, twoRounds, handlers] satisfies CompleteBlueprint[];

@@ -18,7 +18,7 @@ function queueNamed(name: "dispatch" | "history" | "dead") {
   const queue = env.LOCAL_QUEUES.getByName(name);
   return {
     queue,
-    send: (bodies: object[], delaySeconds?: number) => queue.send(bodies, delaySeconds),
+    send: (bodies: object[], delaySeconds?: number) => queue.send(bodies.map((body) => JSON.stringify(body)), delaySeconds),
     deliver: () => runDurableObjectAlarm(queue),
     alarmAt: () => runInDurableObject(queue, (_, state) => state.storage.getAlarm()),
     /** Puts the tests' clock and a consumer in place; an eviction takes them away again. */
@@ -143,7 +143,7 @@ describe("batches", () => {
     await dispatch.consumeWith(async ({ messages }, objectEnv) => {
       underWay += 1;
       most = Math.max(most, underWay);
-      if (messages.length === 2) await objectEnv.LOCAL_QUEUES?.getByName("dispatch").send([{ n: 3 }]);
+      if (messages.length === 2) await objectEnv.LOCAL_QUEUES?.getByName("dispatch").send([JSON.stringify({ n: 3 })]);
       underWay -= 1;
     });
     await dispatch.send([{ n: 1 }, { n: 2 }]);

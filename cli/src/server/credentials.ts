@@ -23,7 +23,10 @@ export interface Credentials {
  *
  * @throws {PlainError} when a file cannot be read or used
  */
-export function settleCredentials(options: Pick<ServerOptions, "clients" | "workers" | "globalWorkerToken">, dataFolder: string): Credentials {
+export function settleCredentials(
+  options: Pick<ServerOptions, "clients" | "workers" | "globalWorkerToken">,
+  dataFolder: string,
+): Credentials {
   const clientsFile = options.clients ?? join(dataFolder, "clients.toml");
   if (options.clients === undefined) makeSecretFile(clientsFile, firstClients);
   assertUsable(parseClients(readConfiguration(clientsFile, "--clients")), clientsFile);
@@ -35,7 +38,11 @@ export function settleCredentials(options: Pick<ServerOptions, "clients" | "work
   }
   const workerTokenFile = join(dataFolder, "worker-token");
   makeSecretFile(workerTokenFile, () => `${newToken()}\n`);
-  return { clientsFile, workerTokenFile, workerToken: readConfiguration(workerTokenFile, "GLOBAL_WORKER_TOKEN").trim() };
+  return {
+    clientsFile,
+    workerTokenFile,
+    workerToken: readConfiguration(workerTokenFile, "GLOBAL_WORKER_TOKEN").trim(),
+  };
 }
 
 /** Reads a file that a setting names. */

@@ -25,7 +25,9 @@ export function takeDataFolder(path: string): DataFolder {
   } catch (error) {
     lock.close();
     if (!isBusy(error)) throw new PlainError(`The data folder ${path} cannot be used: ${reasonOf(error)}.`);
-    throw new PlainError(`The data folder ${path} is in use by another Batuta server. Stop that server or choose another folder with --data.`);
+    throw new PlainError(
+      `The data folder ${path} is in use by another Batuta server. Stop that server or choose another folder with --data.`,
+    );
   }
   return { path, release: () => lock.close() };
 }
@@ -38,7 +40,9 @@ function openLock(path: string): DatabaseSync {
     closeSync(openSync(file, "a", 0o600));
     return new DatabaseSync(file, { timeout: 0 });
   } catch (error) {
-    throw new PlainError(`The data folder ${path} cannot be used: ${reasonOf(error)}. Choose another with --data, or make it readable and writable.`);
+    throw new PlainError(
+      `The data folder ${path} cannot be used: ${reasonOf(error)}. Choose another with --data, or make it readable and writable.`,
+    );
   }
 }
 

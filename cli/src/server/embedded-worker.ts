@@ -28,7 +28,7 @@ export interface EmbeddedWorker {
   dataFolder: string;
   options: ServerOptions;
   /** Takes what the runtime and the Worker have to say, line by line. */
-  log(line: string): void;
+  log: (line: string) => void;
 }
 
 type WorkerOptions = MiniflareOptions["workers"][number];
@@ -40,7 +40,10 @@ type WorkerOptions = MiniflareOptions["workers"][number];
  * errors with stack traces, and serves every R2 object to anyone under /cdn-cgi/local/r2/public. It stays on a random loopback port,
  * where Miniflare's own API uses it.
  */
-export function embeddedWorker({ code, credentials, dataFolder, options, log }: EmbeddedWorker): { miniflare: MiniflareOptions; reachedAt: string } {
+export function embeddedWorker({ code, credentials, dataFolder, options, log }: EmbeddedWorker): {
+  miniflare: MiniflareOptions;
+  reachedAt: string;
+} {
   const socket = { host: options.host, port: options.port };
   const gated = options.logRequests || !isLoopback(options.host);
   const app: WorkerOptions = {
@@ -50,13 +53,24 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
       compatibilityFlags: COMPATIBILITY_FLAGS,
       manifest: manifest(dataFolder, code),
       env: {
-        ...Object.fromEntries(Object.entries(OBJECTS).map(([binding, exportName]) => [binding, { type: "durable-object", worker: WORKER, exportName } as const])),
+        ...Object.fromEntries(
+          Object.entries(OBJECTS).map(([binding, exportName]) => [
+            binding,
+            { type: "durable-object", worker: WORKER, exportName } as const,
+          ]),
+        ),
         [HISTORY_DATABASE]: { type: "d1", id: "history" },
         PAYLOADS: { type: "r2", name: "payloads" },
         CONFIG_FILES: { type: "fetcher", handler: configFileService(credentials) },
-        ...textBindings({ ...options.variables, ENVIRONMENT: "embedded", GLOBAL_WORKER_TOKEN: credentials.workerToken }),
+        ...textBindings({
+          ...options.variables,
+          ENVIRONMENT: "embedded",
+          GLOBAL_WORKER_TOKEN: credentials.workerToken,
+        }),
       },
-      exports: Object.fromEntries(Object.values(OBJECTS).map((name) => [name, { type: "durable-object", storage: "sqlite" } as const])),
+      exports: Object.fromEntries(
+        Object.values(OBJECTS).map((name) => [name, { type: "durable-object", storage: "sqlite" } as const]),
+      ),
     },
     dev: { rootPath: dataFolder, cacheAPI: false, ...(gated ? {} : { unsafeDirectSockets: [socket] }) },
   };
@@ -89,5 +103,9 @@ function manifest(modulesRoot: string, contents: string): WorkerOptions["config"
 }
 
 function textBindings(variables: Record<string, string | undefined>): Record<string, { type: "text"; value: string }> {
-  return Object.fromEntries(Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, { type: "text" as const, value }]])));
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, { type: "text" as const, value }]],
+    ),
+  );
 }

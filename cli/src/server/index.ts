@@ -50,7 +50,13 @@ async function startIn(folder: DataFolder, options: ServerOptions): Promise<Batu
 
   guardRuntime();
   const log = createRuntimeLog((line) => process.stderr.write(`${line}\n`));
-  const { miniflare: configuration, reachedAt } = embeddedWorker({ code, credentials, dataFolder: folder.path, options, log: log.add });
+  const { miniflare: configuration, reachedAt } = embeddedWorker({
+    code,
+    credentials,
+    dataFolder: folder.path,
+    options,
+    log: log.add,
+  });
   const miniflare = new Miniflare(configuration);
   try {
     await miniflare.ready;
@@ -64,7 +70,9 @@ async function startIn(folder: DataFolder, options: ServerOptions): Promise<Batu
   log.open();
 
   const url = await miniflare.unsafeGetDirectURL(reachedAt);
-  const cron = startCron(miniflare, WORKER, (error) => process.stderr.write(`The scheduled upkeep did not run: ${String(error)}\n`));
+  const cron = startCron(miniflare, WORKER, (error) =>
+    process.stderr.write(`The scheduled upkeep did not run: ${String(error)}\n`),
+  );
   let stopped: Promise<void> | undefined;
   const end = async () => {
     cron.stop();
@@ -79,13 +87,20 @@ async function assertConfigured(worker: Awaited<ReturnType<Miniflare["getWorker"
   const answer = await worker.fetch("http://batuta/_public/status");
   if (answer.ok) return;
   const problem: unknown = await answer.json().catch(() => undefined);
-  const told = typeof problem === "object" && problem !== null && "error" in problem && typeof problem.error === "string";
-  throw new PlainError(told ? `${problem.error}` : `The Worker answers its first request with ${answer.status}.`);
+  const isTold = typeof problem === "object" && problem !== null && "error" in problem;
+  throw new PlainError(
+    isTold
+      ? String(problem.error)
+      : `The Worker answers its first request with ${answer.status}; its log stands above.`,
+  );
 }
 
 function startFailure(error: unknown, { port, blueprints }: ServerOptions, log: RuntimeLog): unknown {
   if (!(error instanceof MiniflareCoreError)) return error;
-  if (error.code === "ERR_ADDRESS_IN_USE") return new PlainError(`Port ${port} is taken. Stop the other program or choose another with --port.`);
+  if (error.code === "ERR_ADDRESS_IN_USE")
+    return new PlainError(`Port ${port} is taken. Stop the other program or choose another with --port.`);
   const reason = log.startFailure() ?? error.message;
-  return new PlainError(`The Worker does not start${blueprints === undefined ? "" : ` with the blueprints of ${blueprints}`}: ${reason}`);
+  return new PlainError(
+    `The Worker does not start${blueprints === undefined ? "" : ` with the blueprints of ${blueprints}`}: ${reason}`,
+  );
 }

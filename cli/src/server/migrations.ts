@@ -8,7 +8,7 @@ export interface MigrationDatabase {
 }
 export interface MigrationStatement {
   bind(...values: unknown[]): MigrationStatement;
-  all<Row>(): Promise<{ results: Row[] }>;
+  raw(): Promise<unknown[][]>;
 }
 
 /** The table in which `wrangler d1 migrations apply` keeps its own record; same name and shape, so that both tools agree. */
@@ -26,8 +26,7 @@ const RECORD = `CREATE TABLE IF NOT EXISTS d1_migrations (
  */
 export async function applyMigrations(database: MigrationDatabase, folder: string): Promise<string[]> {
   await database.batch([database.prepare(RECORD)]);
-  const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
-  const done = new Set(results.map(({ name }) => name));
+  const done = new Set((await database.prepare("SELECT name FROM d1_migrations").raw()).flat());
   const pending = (await migrationFiles(folder)).filter((name) => !done.has(name));
   for (const name of pending) {
     const statements = splitStatements(await readFile(join(folder, name), "utf8"));

@@ -23,7 +23,13 @@ export interface ServerOptions {
   variables: Record<string, string>;
 }
 
-export const DEFAULTS: ServerOptions = { host: "127.0.0.1", port: 8080, data: ".batuta", logRequests: false, variables: {} };
+export const DEFAULTS: ServerOptions = {
+  host: "127.0.0.1",
+  port: 8080,
+  data: ".batuta",
+  logRequests: false,
+  variables: {},
+};
 
 /** Settings of the Worker itself; the embedded server passes them on when the environment has them. */
 export const WORKER_VARIABLES = [
@@ -40,11 +46,31 @@ export const WORKER_VARIABLES = [
 
 export const SERVER_ARGUMENTS = {
   host: { type: "string", valueHint: "ADDRESS", description: `Address to listen on [API_HOST, ${DEFAULTS.host}]` },
-  port: { type: "string", valueHint: "PORT", description: `Port to listen on, 0 for any free one [API_PORT, ${DEFAULTS.port}]` },
-  data: { type: "string", valueHint: "DIR", description: `Folder that keeps all state [BATUTA_DATA, ${DEFAULTS.data}]` },
-  clients: { type: "string", valueHint: "FILE", description: "Clients and their tokens, TOML [CLIENTS_CONFIG_PATH, DIR/clients.toml]" },
-  workers: { type: "string", valueHint: "FILE", description: "Workers with tokens of their own, TOML [WORKERS_CONFIG_PATH]" },
-  blueprints: { type: "string", valueHint: "FILE", description: "Module whose default export is a list of blueprints [BLUEPRINTS_PATH]" },
+  port: {
+    type: "string",
+    valueHint: "PORT",
+    description: `Port to listen on, 0 for any free one [API_PORT, ${DEFAULTS.port}]`,
+  },
+  data: {
+    type: "string",
+    valueHint: "DIR",
+    description: `Folder that keeps all state [BATUTA_DATA, ${DEFAULTS.data}]`,
+  },
+  clients: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Clients and their tokens, TOML [CLIENTS_CONFIG_PATH, DIR/clients.toml]",
+  },
+  workers: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Workers with tokens of their own, TOML [WORKERS_CONFIG_PATH]",
+  },
+  blueprints: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Module whose default export is a list of blueprints [BLUEPRINTS_PATH]",
+  },
   "log-requests": { type: "boolean", description: "Write one line for each request to stderr [LOG_REQUESTS=true]" },
 } satisfies ArgsDef;
 
@@ -81,23 +107,27 @@ export function readServerOptions(flags: Flags, environment: Environment): Serve
 export function assertKnownArguments(rawArguments: string[], known: ArgsDef, positionals: string[]): void {
   for (const argument of rawArguments) {
     const name = /^--?(?:no-)?([^=]+)/.exec(argument)?.[1];
-    if (name !== undefined && known[name] === undefined) throw new PlainError(`There is no option ${argument}. See "batuta server --help".`);
+    if (name !== undefined && known[name] === undefined)
+      throw new PlainError(`There is no option ${argument}. See "batuta server --help".`);
   }
   const [stray] = positionals;
-  if (stray !== undefined) throw new PlainError(`"batuta server" takes no ${JSON.stringify(stray)}. See "batuta server --help".`);
+  if (stray !== undefined)
+    throw new PlainError(`"batuta server" takes no ${JSON.stringify(stray)}. See "batuta server --help".`);
 }
 
 function flagText(flags: Flags, flag: string): string | undefined {
   const value = flags[flag];
   if (value === undefined) return undefined;
-  if (typeof value !== "string" || value === "") throw new PlainError(`--${flag} needs a value. See "batuta server --help".`);
+  if (typeof value !== "string" || value === "")
+    throw new PlainError(`--${flag} needs a value. See "batuta server --help".`);
   return value;
 }
 
 function readPort(text: string | undefined): number {
   if (text === undefined) return DEFAULTS.port;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535)) throw new PlainError(`${JSON.stringify(text)} is no port. Give --port (or API_PORT) a number from 0 to 65535.`);
+  if (!(port <= 65_535))
+    throw new PlainError(`${JSON.stringify(text)} is no port. Give --port (or API_PORT) a number from 0 to 65535.`);
   return port;
 }
 

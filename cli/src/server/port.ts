@@ -16,22 +16,31 @@ const STEP_MS = 50;
 export async function assertPortFree(host: string, port: number, patienceMs: number = PATIENCE_MS): Promise<void> {
   const failure = await tryToListen(host, port);
   if (failure === undefined) return;
-  switch (systemCode(failure)) {
-    case "EADDRINUSE":
-      if (patienceMs > 0) {
-        await pause(STEP_MS);
-        return assertPortFree(host, port, patienceMs - STEP_MS);
-      }
-      throw new PlainError(`Port ${port} is taken. Stop the other program or choose another with --port.`);
-    case "EACCES":
-      throw new PlainError(`Port ${port} may not be used without more rights. Choose one above 1023 with --port.`);
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      throw new PlainError(`This machine has no address ${host}. Give --host one of its own addresses, for example 127.0.0.1 or 0.0.0.0.`);
-    default:
-      throw new PlainError(`Cannot listen on ${host} port ${port}: ${reasonOf(failure)}. Choose others with --host and --port.`);
+  if (systemCode(failure) === "EADDRINUSE" && patienceMs > 0) {
+    await pause(STEP_MS);
+    return assertPortFree(host, port, patienceMs - STEP_MS);
   }
+  throw new PlainError(explain(failure, host, port));
+}
+
+/** The message for a port that another program has. */
+export function portTaken(port: number): string {
+  return `Port ${port} is taken. Stop the other program or choose another with --port.`;
+}
+
+function explain(failure: unknown, host: string, port: number): string {
+  const strange = `This machine has no address ${host}. Give --host one of its own, for example 127.0.0.1 or 0.0.0.0.`;
+  const explanations: Record<string, string> = {
+    EADDRINUSE: portTaken(port),
+    EACCES: `Port ${port} may not be used without more rights. Choose one above 1023 with --port.`,
+    EADDRNOTAVAIL: strange,
+    ENOTFOUND: strange,
+    EAI_AGAIN: strange,
+  };
+  return (
+    explanations[systemCode(failure) ?? ""] ??
+    `Cannot listen on ${host} port ${port}: ${reasonOf(failure)}. Choose others with --host and --port.`
+  );
 }
 
 async function tryToListen(host: string, port: number): Promise<unknown> {

@@ -28,6 +28,6 @@ export function endWithServer(server: BatutaServer): void {
 
 /** Ends the process when the one that started it is gone; for the time before there is a server to stop. */
 export function exitWithParent(): void {
-  if (process.connected === false) process.exit(1);
+  if (process.send !== undefined && !process.connected) process.exit(1);
   process.once("disconnect", () => process.exit(1));
 }

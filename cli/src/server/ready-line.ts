@@ -6,7 +6,12 @@ import type { BatutaServer } from "./index.ts";
  *
  * @param folder working folder, to which paths are shortened
  */
-export function readyLine(version: string, { url, credentials }: Pick<BatutaServer, "url" | "credentials">, data: string, folder: string): string {
+export function readyLine(
+  version: string,
+  { url, credentials }: Pick<BatutaServer, "url" | "credentials">,
+  data: string,
+  folder: string,
+): string {
   const shown = (path: string) => {
     const short = relative(folder, path);
     return short === "" ? "." : short.startsWith("..") ? path : short;

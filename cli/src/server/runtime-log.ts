@@ -1,10 +1,10 @@
 /** Lines of the runtime and the Worker on their way to the user. */
 export interface RuntimeLog {
-  add(line: string): void;
+  add: (line: string) => void;
   /** Lets held lines and all later ones through. */
-  open(): void;
+  open: () => void;
   /** The exception that kept the Worker from starting, without the runtime's frame around it. */
-  startFailure(): string | undefined;
+  startFailure: () => string | undefined;
 }
 
 /**
@@ -19,6 +19,9 @@ export function createRuntimeLog(write: (line: string) => void): RuntimeLog {
       held?.forEach(write);
       held = undefined;
     },
-    startFailure: () => held?.map((line) => /^service core:user:\w+: (?:Uncaught )?([\s\S]+)/.exec(line)?.[1]).find((text) => text !== undefined),
+    startFailure: () =>
+      held
+        ?.map((line) => /^service core:user:\w+: (?:Uncaught )?([\s\S]+)/.exec(line)?.[1])
+        .find((text) => text !== undefined),
   };
 }

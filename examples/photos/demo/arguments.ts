@@ -78,7 +78,10 @@ export function parseDemoArguments(argv: readonly string[], from: string, projec
   const folder = path === undefined ? join(project, "examples", "photos", "pictures") : resolve(from, path);
   return {
     folder,
-    output: values.output === undefined ? join(project, "demo-output", basename(folder) || "pictures") : resolve(from, values.output),
+    output:
+      values.output === undefined
+        ? join(project, "demo-output", basename(folder) || "pictures")
+        : resolve(from, values.output),
     data: values.data === undefined ? join(project, ".batuta", "demo") : resolve(from, values.data),
     workers: wholeNumber("workers", values.workers, 1, 16),
     port: wholeNumber("port", values.port, 0, 65_535),

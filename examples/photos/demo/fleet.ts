@@ -35,7 +35,12 @@ export class Fleet {
   #server: ServerProcess;
   #workersStarted = 0;
 
-  private constructor(options: FleetOptions, server: ServerProcess, say: (line: string) => void, giveUp: (reason: unknown) => void) {
+  private constructor(
+    options: FleetOptions,
+    server: ServerProcess,
+    say: (line: string) => void,
+    giveUp: (reason: unknown) => void,
+  ) {
     this.#options = options;
     this.#server = server;
     this.#say = say;
@@ -52,8 +57,13 @@ export class Fleet {
     const server = await startServerProcess(serverSettings(options, options.port), demo.signal);
     const fleet = new Fleet(options, server, say, (reason) => demo.abort(reason));
     fleet.#watchServer(server.process);
-    for (let count = 0; count < options.workers; count += 1) await fleet.#startWorker();
-    return fleet;
+    try {
+      for (let count = 0; count < options.workers; count += 1) await fleet.#startWorker();
+      return fleet;
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
   }
 
   get url(): string {
@@ -113,7 +123,9 @@ export class Fleet {
   async #onServerEnded(ending: Ending): Promise<void> {
     const { signal } = this.#stopping;
     if (signal.aborted) return;
-    this.#say(`! The server has ended (${ending}). It is started again on the same folder in ${HANDS_OFF_MS / 1000} s, unless you do.`);
+    this.#say(
+      `! The server has ended (${ending}). It is started again on the same folder in ${HANDS_OFF_MS / 1000} s, unless you do.`,
+    );
     try {
       await pause(HANDS_OFF_MS, undefined, { signal });
       if (await answers(this.url)) return this.#say("! Someone else has started the server again; the job goes on.");

@@ -13,7 +13,11 @@ const GIVE_UP_AFTER_MS = 180_000;
  * @throws {DemoError} when it stays away for three minutes
  * @throws the reason of `signal`
  */
-export async function throughOutages<Result>(call: () => Promise<Result>, view: ProgressView, signal: AbortSignal): Promise<Result> {
+export async function throughOutages<Result>(
+  call: () => Promise<Result>,
+  view: ProgressView,
+  signal: AbortSignal,
+): Promise<Result> {
   const since = performance.now();
   let mentioned = false;
   for (;;) {
@@ -23,7 +27,8 @@ export async function throughOutages<Result>(call: () => Promise<Result>, view: 
     } catch (error) {
       if (!(error instanceof OutageError)) throw error;
       const away = performance.now() - since;
-      if (away > GIVE_UP_AFTER_MS) throw new DemoError(`${error.message} The demo gives up; its job does not: start the demo again to go on.`);
+      if (away > GIVE_UP_AFTER_MS)
+        throw new DemoError(`${error.message} The demo gives up; its job does not: start the demo again to go on.`);
       if (!mentioned && away > MENTION_OUTAGE_AFTER_MS) {
         view.note(`! ${error.message} Waiting for it.`);
         mentioned = true;
@@ -34,7 +39,12 @@ export async function throughOutages<Result>(call: () => Promise<Result>, view: 
 }
 
 /** Shows a job until it has ended, through restarts of the server. */
-export async function followJob(client: JobClient, id: string, view: ProgressView, signal: AbortSignal): Promise<JobView> {
+export async function followJob(
+  client: JobClient,
+  id: string,
+  view: ProgressView,
+  signal: AbortSignal,
+): Promise<JobView> {
   for (;;) {
     const job = await throughOutages(() => client.find(id), view, signal);
     if (job === null) throw new DemoError(`The server does not know the job ${id} any more.`);

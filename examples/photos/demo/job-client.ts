@@ -33,7 +33,6 @@ export const photosResult = z.object({
   thumbnails: z.int(),
   unreadable: z.array(unreadablePicture),
 });
-export type PhotosResult = z.infer<typeof photosResult>;
 
 const FINAL_STATUSES = new Set(["finished", "failed", "quarantined", "cancelled"]);
 
@@ -78,7 +77,12 @@ export class JobClient {
   }
 
   /** @returns the answer's JSON; null for 404 */
-  async #ask(method: "GET" | "POST", path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> {
+  async #ask(
+    method: "GET" | "POST",
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<unknown> {
     const response = await fetch(this.#url + path, {
       method,
       headers: { "X-Avtomatika-Token": this.#token, "Content-Type": "application/json", ...headers },
@@ -90,7 +94,8 @@ export class JobClient {
     const text = await response.text().catch((error: unknown) => {
       throw new OutageError("The server's answer was cut off.", { cause: error });
     });
-    if (response.status >= 500 || response.status === 429) throw new OutageError(`The server answered ${response.status}: ${text}`);
+    if (response.status >= 500 || response.status === 429)
+      throw new OutageError(`The server answered ${response.status}: ${text}`);
     if (response.status === 404 && method === "GET") return null;
     if (!response.ok) throw new DemoError(`The server refused ${method} ${path} with ${response.status}: ${text}`);
     return JSON.parse(text);

@@ -55,7 +55,8 @@ export async function readPictureFolder(folder: string, except: string): Promise
       const path = join(folder, name);
       if (entry.name.startsWith(".") || entry.name === "node_modules" || path === except) continue;
       if (entry.isDirectory()) await walk(name);
-      else if (PICTURE_EXTENSIONS.has(extname(entry.name).toLowerCase()) && (await isFile(entry, path))) found.push(name);
+      else if (PICTURE_EXTENSIONS.has(extname(entry.name).toLowerCase()) && (await isFile(entry, path)))
+        found.push(name);
     }
   }
 

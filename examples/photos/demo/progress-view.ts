@@ -78,7 +78,9 @@ export class ProgressView {
       parts.push(`${Math.floor(share * 100)} %`.padStart(5));
     }
     if (branches) {
-      parts.push(`${branches.done} of ${branches.total} tasks${branches.failed > 0 ? `, ${branches.failed} failed` : ""}`);
+      parts.push(
+        `${branches.done} of ${branches.total} tasks${branches.failed > 0 ? `, ${branches.failed} failed` : ""}`,
+      );
     } else if (message) parts.push(message);
     if (this.#screen.isTTY) parts.push(formatDuration(this.#now() - since));
     return `  ${parts.join("  ")}`;

@@ -12,7 +12,10 @@ function counted(count: number, one: string): string {
 }
 
 /** What the demo is about to do, line by line. */
-export function describeStart({ folder, output, data }: DemoOptions, { pictures, leftOut, unreadableFolders }: PictureFolder): string[] {
+export function describeStart(
+  { folder, output, data }: DemoOptions,
+  { pictures, leftOut, unreadableFolders }: PictureFolder,
+): string[] {
   const lines = [`  pictures   ${counted(pictures.length, "picture")} in ${folder}`];
   if (leftOut > 0) lines.push(`             ${leftOut} more do not fit into one job and are left out`);
   for (const name of unreadableFolders) lines.push(`             the folder ${name} may not be read and is left out`);
@@ -27,10 +30,14 @@ export function describeStart({ folder, output, data }: DemoOptions, { pictures,
 export function describeEnd(job: JobView, ms: number, logs: string): string[] {
   if (job.status !== "finished") {
     const reason = job.error_message ?? "no reason was given";
-    throw new DemoError(`The job ended as ${job.status} in state "${job.current_state}": ${reason}\nThe processes' own words are in ${logs}`);
+    throw new DemoError(
+      `The job ended as ${job.status} in state "${job.current_state}": ${reason}\nThe processes' own words are in ${logs}`,
+    );
   }
   const { output, sheets, report, pictures, thumbnails, unreadable } = photosResult.parse(job.result);
-  const lines = [`Finished in ${formatDuration(ms)}: ${counted(pictures, "picture")}, ${counted(thumbnails, "thumbnail")}.`];
+  const lines = [
+    `Finished in ${formatDuration(ms)}: ${counted(pictures, "picture")}, ${counted(thumbnails, "thumbnail")}.`,
+  ];
   for (const sheet of sheets) lines.push(`  contact sheet   ${join(output, sheet)}`);
   lines.push(`  report          ${join(output, report)}`);
   if (unreadable.length > 0) {

@@ -12,7 +12,15 @@ const READY_TIMEOUT_MS = 90_000;
 const LEASE_SECONDS = "20";
 
 /** Settings of the caller's own deployment that would lead the demo's server elsewhere; empty counts as not set. */
-const FOREIGN_SETTINGS = ["API_HOST", "API_PORT", "BATUTA_DATA", "CLIENTS_CONFIG_PATH", "WORKERS_CONFIG_PATH", "BLUEPRINTS_PATH", "GLOBAL_WORKER_TOKEN"];
+const FOREIGN_SETTINGS = [
+  "API_HOST",
+  "API_PORT",
+  "BATUTA_DATA",
+  "CLIENTS_CONFIG_PATH",
+  "WORKERS_CONFIG_PATH",
+  "BLUEPRINTS_PATH",
+  "GLOBAL_WORKER_TOKEN",
+];
 
 export interface ServerProcess {
   readonly process: ManagedProcess;
@@ -45,7 +53,12 @@ export async function startServerProcess(settings: ServerSettings, signal: Abort
       "--conditions=batuta-source",
       join("cli", "src", "main.ts"),
       "server",
-      ...["--host", "127.0.0.1", "--port", String(port), "--data", data],
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+      "--data",
+      data,
     ],
     cwd: project,
     env: { LEASE_SECONDS, ...Object.fromEntries(FOREIGN_SETTINGS.map((name) => [name, ""])) },
@@ -56,9 +69,11 @@ export async function startServerProcess(settings: ServerSettings, signal: Abort
       if (url !== undefined) ready.resolve(url);
     },
   });
-  void server.ended.then(async (ending) => {
+  const failToStart = async (): Promise<void> => {
+    const ending = await server.ended;
     ready.reject(new DemoError(`The server did not start (${ending}).\n${await server.lastWords()}`));
-  });
+  };
+  void failToStart();
   const patience = setTimeout(
     () => ready.reject(new DemoError(`The server is not ready after ${READY_TIMEOUT_MS / 1000} s. See ${logFile}`)),
     READY_TIMEOUT_MS,
@@ -66,6 +81,7 @@ export async function startServerProcess(settings: ServerSettings, signal: Abort
   const interrupted = (): void => ready.reject(signal.reason);
   signal.addEventListener("abort", interrupted);
   try {
+    signal.throwIfAborted();
     const url = await ready.promise;
     return { process: server, url, port: Number(new URL(url).port), ...(await readTokens(data)) };
   } catch (error) {

@@ -9,15 +9,15 @@ import { writeWholeFile } from "./whole-file.ts";
 
 export interface SheetWork {
   /** Told how far the work is, from 0 to 1, and what is being done. */
-  onProgress(progress: number, message: string): void;
+  readonly onProgress: (progress: number, message: string) => void;
   /** Ends the work early. */
   readonly signal: AbortSignal;
 }
 
-export const REPORT_FILE = "report.json";
+const REPORT_FILE = "report.json";
 
 /** The first sheet has the plain name; a second one and those after it carry their number. */
-export function sheetFile(sheet: number): string {
+function sheetFile(sheet: number): string {
   return sheet === 0 ? "contact-sheet.jpg" : `contact-sheet-${sheet + 1}.jpg`;
 }
 

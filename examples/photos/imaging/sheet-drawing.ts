@@ -12,14 +12,22 @@ export interface SheetHeader {
 }
 
 const FONT = "Inter, 'Segoe UI', 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif";
-const INK = { page: "#15171c", card: "#20242c", mat: "#1a1d24", line: "#2f3540", text: "#f1f3f6", quiet: "#98a2b3", fault: "#f0a08a" };
+const INK = {
+  page: "#15171c",
+  card: "#20242c",
+  mat: "#1a1d24",
+  line: "#2f3540",
+  text: "#f1f3f6",
+  quiet: "#98a2b3",
+  fault: "#f0a08a",
+};
 
 // Control characters may stand in a file name but not in XML, not even escaped.
 // oxlint-disable-next-line no-control-regex
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 
-function escapeXml(text: string): string {
-  return text
+function escapeXml(raw: string): string {
+  return raw
     .toWellFormed()
     .replaceAll(NOT_XML, "�")
     .replaceAll("&", "&amp;")
@@ -38,7 +46,7 @@ function text(x: number, y: number, content: string, { size, fill, weight = 400 
 }
 
 /** A file size as people read it: 940 B, 17 KB, 3.4 MB. */
-export function formatBytes(bytes: number): string {
+function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 999_500) return `${Math.round(bytes / 1000)} KB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
@@ -53,7 +61,10 @@ function pictureCell({ name, width, height, format, bytes, colour }: InspectedPi
     `<rect x="${left}" y="${CELL.padding}" width="${CELL.pictureWidth}" height="${CELL.pictureHeight}" fill="${INK.mat}"/>` +
     `<circle cx="${left + 15}" cy="${caption + 39}" r="14" fill="${colour}" stroke="#ffffff" stroke-opacity="0.25"/>` +
     text(left + 42, caption + 33, fitText(name, room, 17), { size: 17, fill: INK.text, weight: 600 }) +
-    text(left + 42, caption + 56, `${width} × ${height} · ${format.toUpperCase()} · ${formatBytes(bytes)}`, { size: 14, fill: INK.quiet })
+    text(left + 42, caption + 56, `${width} × ${height} · ${format.toUpperCase()} · ${formatBytes(bytes)}`, {
+      size: 14,
+      fill: INK.quiet,
+    })
   );
 }
 
@@ -67,7 +78,11 @@ function unreadableCell({ name, reason }: UnreadablePicture): string {
     `<rect x="1" y="1" width="${CELL.width - 2}" height="${CELL.height - 2}" rx="12" fill="none" stroke="${INK.line}" stroke-width="2" stroke-dasharray="8 7"/>` +
     `<g fill="none" stroke="${INK.fault}" stroke-width="4" stroke-linecap="round" stroke-linejoin="round" transform="translate(${centre - 36} ${middle - 30})">` +
     `<rect width="72" height="56" rx="7"/><path d="M4 48 L26 26 L38 38 M48 30 L54 24 L70 40 M44 0 L34 20 L46 32 L38 56"/></g>` +
-    text(left + 10, firstLine - 24, fitText(name, CELL.pictureWidth - 20, 17), { size: 17, fill: INK.text, weight: 600 }) +
+    text(left + 10, firstLine - 24, fitText(name, CELL.pictureWidth - 20, 17), {
+      size: 17,
+      fill: INK.text,
+      weight: 600,
+    }) +
     lines.map((line, at) => text(left + 10, firstLine + at * 20, line, { size: 14, fill: INK.fault })).join("")
   );
 }

@@ -49,8 +49,8 @@ const NARROW = /[\s.,:;'|!()[\]ijlrtfI-]/;
 function characterWidth(character: string): number {
   if (WIDE.test(character)) return 1;
   if (NARROW.test(character)) return 0.42;
-  if (/[\p{Lu}mwMW@%]/u.test(character)) return 0.8;
-  return 0.65;
+  if (/[\p{Lu}\p{Sm}&mw@%]/u.test(character)) return 0.8;
+  return 0.7;
 }
 
 function textWidth(characters: readonly string[]): number {

@@ -32,7 +32,9 @@ function tower(random: () => number, x: number, top: number, width: number, bott
     for (let column = x + 10; column < x + width - 14; column += 18) {
       if (random() < 0.34) {
         const shade = random() < 0.7 ? "#ffd98a" : "#ffeccb";
-        lit.push(`<rect x="${column}" y="${y}" width="9" height="12" fill="${shade}" opacity="${(0.5 + random() * 0.5).toFixed(2)}"/>`);
+        lit.push(
+          `<rect x="${column}" y="${y}" width="9" height="12" fill="${shade}" opacity="${(0.5 + random() * 0.5).toFixed(2)}"/>`,
+        );
       }
     }
   }

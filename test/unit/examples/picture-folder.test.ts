@@ -61,7 +61,9 @@ describe("readPictureFolder", () => {
 
   it("says plainly what is wrong with a folder", async () => {
     await put("file.txt");
-    await expect(readPictureFolder(join(folder, "none"), "")).rejects.toThrow(/^There is no folder .*none\. Check the path\.$/);
+    await expect(readPictureFolder(join(folder, "none"), "")).rejects.toThrow(
+      /^There is no folder .*none\. Check the path\.$/,
+    );
     await expect(readPictureFolder(join(folder, "file.txt"), "")).rejects.toThrow(/file\.txt is not a folder/);
     await expect(readPictureFolder(folder, "")).rejects.toThrow(/^There are no pictures in .* \(looked for \.jpg /);
   });

@@ -51,12 +51,18 @@ describe("inspect_picture", () => {
   });
 
   it("sees a picture that lies on its side as it is meant to be seen", async () => {
-    expect(await sharp(join(SHIPPED, "lake.jpg")).metadata()).toMatchObject({ width: 1200, height: 800, orientation: 6 });
+    expect(await sharp(join(SHIPPED, "lake.jpg")).metadata()).toMatchObject({
+      width: 1200,
+      height: 800,
+      orientation: 6,
+    });
     expect(await inspectPicture({ folder: SHIPPED, picture: "lake.jpg" })).toMatchObject({ width: 800, height: 1200 });
   });
 
   it("finds the colour that covers most of a picture, seen on white paper", async () => {
-    await sharp({ create: { width: 30, height: 30, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } }).png().toFile(join(output, "clear.png"));
+    await sharp({ create: { width: 30, height: 30, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
+      .png()
+      .toFile(join(output, "clear.png"));
     const { colour } = await inspectPicture({ folder: output, picture: "clear.png" });
     expect(Number.parseInt(colour.slice(1, 3), 16)).toBeGreaterThan(240);
   });
@@ -77,9 +83,12 @@ describe("inspect_picture", () => {
     await expect(inspectPicture({ folder: SHIPPED, picture: "none.jpg" })).rejects.toThrow("The file is not there.");
   });
 
-  it.each(["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "."])("does not follow %s out of the folder", async (picture) => {
-    await expect(inspectPicture({ folder: SHIPPED, picture })).rejects.toThrow("The name leads out of the folder.");
-  });
+  it.each(["../secret.jpg", "/etc/passwd", "a/../../b.jpg", "."])(
+    "does not follow %s out of the folder",
+    async (picture) => {
+      await expect(inspectPicture({ folder: SHIPPED, picture })).rejects.toThrow("The name leads out of the folder.");
+    },
+  );
 });
 
 describe("make_thumbnails", () => {
@@ -92,7 +101,11 @@ describe("make_thumbnails", () => {
       [320, 214],
       [640, 427],
     ]);
-    expect((await readdir(join(output, "thumbnails"))).toSorted()).toEqual(["dunes.jpg-160.webp", "dunes.jpg-320.webp", "dunes.jpg-640.webp"]);
+    expect((await readdir(join(output, "thumbnails"))).toSorted()).toEqual([
+      "dunes.jpg-160.webp",
+      "dunes.jpg-320.webp",
+      "dunes.jpg-640.webp",
+    ]);
     for (const { file, width, bytes } of made.thumbnails) {
       const content = await readFile(join(output, file));
       expect(content).toHaveLength(bytes);
@@ -106,8 +119,12 @@ describe("make_thumbnails", () => {
   });
 
   it("enlarges nothing, and makes no endless thumbnail of an endless strip", async () => {
-    await sharp({ create: { width: 50, height: 4000, channels: 3, background: "red" } }).png().toFile(join(output, "strip.png"));
-    await sharp({ create: { width: 50, height: 40, channels: 3, background: "red" } }).png().toFile(join(output, "stamp.png"));
+    await sharp({ create: { width: 50, height: 4000, channels: 3, background: "red" } })
+      .png()
+      .toFile(join(output, "strip.png"));
+    await sharp({ create: { width: 50, height: 40, channels: 3, background: "red" } })
+      .png()
+      .toFile(join(output, "stamp.png"));
     const strip = await makeThumbnails({ folder: output, picture: "strip.png", output, widths: [160] });
     const stamp = await makeThumbnails({ folder: output, picture: "stamp.png", output, widths: [160] });
     expect(strip.thumbnails).toMatchObject([{ width: 4, height: 320 }]);
@@ -143,14 +160,19 @@ describe("contact_sheet", () => {
     const sheet = sharp(join(output, "contact-sheet.jpg"));
     expect(await sheet.metadata()).toMatchObject({ format: "jpeg", width: 1148, height: 1198 });
     // The middle of the first cell is a balloon, not the page.
-    const { dominant } = await sharp(await sheet.extract({ left: 60, top: 150, width: 300, height: 60 }).toBuffer()).stats();
+    const { dominant } = await sharp(
+      await sheet.extract({ left: 60, top: 150, width: 300, height: 60 }).toBuffer(),
+    ).stats();
     expect(dominant.b).toBeGreaterThan(150);
     expect(report).toMatchObject({ title: "Test", sheets: made.sheets, unreadable });
     expect(report.pictures.flatMap((picture: { thumbnails: unknown[] }) => picture.thumbnails)).toHaveLength(24);
   });
 
   it("still makes a sheet and a report when no picture could be read, whatever their names are", async () => {
-    const unreadable = ["<a> & \"b\".jpg", "control\u0001.jpg", "日本語の写真.jpg", "\ud800.jpg"].map((name) => ({ name, reason: "No." }));
+    const unreadable = ['<a> & "b".jpg', "control\u0001.jpg", "日本語の写真.jpg", "\ud800.jpg"].map((name) => ({
+      name,
+      reason: "No.",
+    }));
     const { made, report } = await sheetsOf([], unreadable, "<Title> & more");
     expect(report).toMatchObject({ pictures: [], unreadable: { length: 4 } });
     expect((await sharp(join(output, made.sheets[0] ?? "")).metadata()).format).toBe("jpeg");

@@ -15,7 +15,7 @@ describe("bodies packed into sends", () => {
       fc.property(fc.array(body, { maxLength: 250 }), (shapes) => {
         const bodies = shapes.map(({ text, many }) => ({ text: text.repeat(many) }));
         fc.pre(bodies.every((one) => bytesOf(one) <= 120_000));
-        const sends = packSends(bodies);
+        const sends = packSends(bodies, JSON.stringify);
         expect(sends.flat()).toEqual(bodies);
         for (const send of sends) {
           expect(send.length).toBeGreaterThan(0);
@@ -28,7 +28,7 @@ describe("bodies packed into sends", () => {
   });
 
   test("are refused when one is too large, with what to do about it", () => {
-    expect(() => packSends([{ text: "ü".repeat(60_001) }])).toThrow(/may have 120000: .*send a reference/);
+    expect(() => packSends([{ text: "ü".repeat(60_001) }], JSON.stringify)).toThrow(/may have 120000: .*send a reference/);
   });
 });
 

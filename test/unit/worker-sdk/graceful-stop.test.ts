@@ -10,12 +10,13 @@ const accepted = "result_accepted_success" as const;
 describe("a graceful stop over a socket", () => {
   it("drains, lets running tasks end, waits for the acknowledgement, then closes", async () => {
     const end = gate();
-    const { worker, socket, running } = await connectedBench({}, (worker) => worker.task("work", () => end.promise));
+    const bench = await connectedBench({}, (worker) => worker.task("work", () => end.promise));
+    const { socket } = bench;
     socket.welcome();
     const task = aTask();
     socket.receive({ type: "task", task });
     await settle();
-    const stopping = worker.stop();
+    const stopping = bench.worker.stop();
     await pass(5_000);
     expect(socket.frames.at(-1)).toEqual({ type: "drain" });
     end.resolve();
@@ -25,7 +26,7 @@ describe("a graceful stop over a socket", () => {
     socket.receive({ type: "result_ack", task_id: task.task_id, attempt: 1, status: accepted });
     await stopping;
     expect(socket.closedWith).toEqual({ code: 1000, reason: "worker stopped" });
-    await running;
+    await bench.running;
   });
 
   it("aborts what outlives the shutdown timeout and reports it as transient", async () => {

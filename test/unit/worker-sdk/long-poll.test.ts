@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { aTask, connectionRefused, noTask, NEXT, problem, PROGRESS, REGISTER, RESULT } from "./support/fake-orchestrator.ts";
+import {
+  aTask,
+  connectionRefused,
+  noTask,
+  NEXT,
+  problem,
+  PROGRESS,
+  REGISTER,
+  RESULT,
+} from "./support/fake-orchestrator.ts";
 import { gate, pass, settle, workerBench } from "./support/worker-bench.ts";
 
 beforeEach(() => void vi.useFakeTimers());

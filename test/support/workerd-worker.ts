@@ -1,0 +1,144 @@
+import { runInDurableObject } from "cloudflare:test";
+import { exports } from "cloudflare:workers";
+import { expect } from "vitest";
+import { z } from "zod";
+import { PONG, serverFrame, taskPayload, type ServerFrame, type TaskPayload } from "@batuta/worker/protocol";
+import { shard } from "./workerd-clock.ts";
+import { call, request, unique, WORKER, type Answer } from "./workerd-api.ts";
+
+type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
+
+/** What a worker says of a task: by default all that it was given, so that the result is current. */
+interface Report {
+  readonly status?: string;
+  readonly data?: unknown;
+  readonly error?: unknown;
+}
+
+/** The body of a result, with the task's own attempt and lease. */
+export function resultOf(task: TaskPayload, report: Report = {}) {
+  const { job_id, task_id, attempt, lease } = task;
+  return { job_id, task_id, attempt, lease, result: { status: "success", ...report } };
+}
+
+const heldTask = ({ job_id, task_id, attempt, lease }: TaskPayload) => ({ job_id, task_id, attempt, lease });
+
+/** Registers a worker over HTTP. */
+export async function register(workerId: string, fields: object = {}): Promise<void> {
+  await call("POST", "/_worker/workers/register", { headers: WORKER, json: { worker_id: workerId, ...fields } });
+}
+
+/** Asks for one task by long poll. */
+export async function poll(workerId: string, seconds = 5): Promise<TaskPayload | null> {
+  const path = `/_worker/workers/${workerId}/tasks/next?timeout=${seconds}`;
+  const { status, body } = await call("GET", path, { headers: WORKER });
+  return status === 204 ? null : taskPayload.parse(body);
+}
+
+/** Resolves once a poll of this worker waits at the shard. */
+export async function waitForPoll(workerId: string): Promise<void> {
+  const open = () => runInDurableObject(shard(), (_, state) => state.getWebSockets(workerId).length);
+  await expect.poll(open, { interval: 5 }).toBeGreaterThan(0);
+}
+
+/** Posts a result over HTTP. */
+export function postResult(workerId: string, result: object): Promise<Answer> {
+  return call("POST", "/_worker/tasks/result", { headers: WORKER, json: { worker_id: workerId, ...result } });
+}
+
+/** The socket of a worker: it sends what it is told to, keeps what it is sent, and does nothing by itself. */
+export class WorkerSocket {
+  readonly workerId: string;
+  /** Resolves once the socket has closed. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #socket: WebSocket;
+  readonly #unread: (ServerFrame | typeof PONG)[] = [];
+  #wakeReader = (): void => {};
+
+  constructor(workerId: string, socket: WebSocket) {
+    this.workerId = workerId;
+    this.#socket = socket;
+    const { promise, resolve } = Promise.withResolvers<{ code: number; reason: string }>();
+    this.closed = promise;
+    socket.addEventListener("message", ({ data }) => {
+      this.#unread.push(data === PONG ? PONG : serverFrame.parse(JSON.parse(z.string().parse(data))));
+      this.#wakeReader();
+    });
+    socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
+    socket.accept();
+  }
+
+  send(frame: object | string): void {
+    this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+  }
+
+  /** The next frame of this type that was not taken before. */
+  async next<T extends ServerFrame["type"]>(type: T): Promise<FrameOf<T>> {
+    return this.#take((frame): frame is FrameOf<T> => frame !== PONG && frame.type === type);
+  }
+
+  async pong(): Promise<void> {
+    await this.#take((frame) => frame === PONG);
+  }
+
+  async task(): Promise<TaskPayload> {
+    return (await this.next("task")).task;
+  }
+
+  /** The frames that came and were not taken, after everything sent before has been dealt with. */
+  async rest(): Promise<readonly unknown[]> {
+    this.send({ type: "question" });
+    const { code } = await this.next("error");
+    if (code !== "bad_frame") throw new Error(`Expected bad_frame, got ${code}.`);
+    return this.#unread.splice(0);
+  }
+
+  async hello(supportedTasks: readonly string[], { slots = 1, holding = [] as readonly TaskPayload[] } = {}) {
+    this.send({ type: "hello", slots, supported_tasks: supportedTasks, current_tasks: holding.map(heldTask) });
+    return this.next("welcome");
+  }
+
+  /** Sends a result and waits for its acknowledgement. */
+  async result(task: TaskPayload, report?: Report): Promise<FrameOf<"result_ack">> {
+    this.send({ type: "result", ...resultOf(task, report) });
+    return this.next("result_ack");
+  }
+
+  close(): Promise<unknown> {
+    this.#socket.close(1000, "bye");
+    return this.closed;
+  }
+
+  async #take<T extends ServerFrame | typeof PONG>(isWanted: (frame: ServerFrame | typeof PONG) => frame is T): Promise<T>;
+  async #take(isWanted: (frame: ServerFrame | typeof PONG) => boolean): Promise<ServerFrame | typeof PONG>;
+  async #take(isWanted: (frame: ServerFrame | typeof PONG) => boolean): Promise<ServerFrame | typeof PONG> {
+    for (;;) {
+      const at = this.#unread.findIndex(isWanted);
+      const [frame] = at < 0 ? [] : this.#unread.splice(at, 1);
+      if (frame !== undefined) return frame;
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+}
+
+/** Opens a worker's socket through the Worker. */
+export async function openSocket(workerId: string, headers: Record<string, string> = WORKER): Promise<WorkerSocket> {
+  const { webSocket } = await exports.default.fetch(
+    request("GET", `/_worker/ws/${workerId}`, { headers: { Upgrade: "websocket", ...headers } }),
+  );
+  if (webSocket === null) throw new Error("The socket was refused.");
+  return new WorkerSocket(workerId, webSocket);
+}
+
+/** A registered worker that takes its tasks over a socket. */
+export async function socketWorker(
+  supportedTasks: readonly string[],
+  { slots = 1, workerId = unique(), holding = [] as readonly TaskPayload[] } = {},
+): Promise<WorkerSocket> {
+  await register(workerId, { supported_tasks: supportedTasks, max_concurrent_tasks: slots });
+  const socket = await openSocket(workerId);
+  await socket.hello(supportedTasks, { slots, holding });
+  return socket;
+}

@@ -1,0 +1,148 @@
+import { BlueprintError, type CompleteBlueprint } from "batuta";
+import { describe, expect, test } from "vitest";
+import { Blueprint, type Step } from "../../../src/blueprint/blueprint.ts";
+import { catalogOf, createRoute } from "../../../src/blueprint/validate.ts";
+
+const STEPS: Readonly<Record<string, Step>> = {
+  work: { kind: "handler", run: () => undefined },
+  done: { kind: "end", run: null, failure: false },
+};
+
+interface Odd {
+  readonly name?: string;
+  readonly version?: number;
+  readonly api?: { readonly version?: string; readonly endpoint: string };
+  readonly states?: readonly string[];
+  readonly steps?: Readonly<Record<string, Step>>;
+  readonly start?: string | null;
+}
+
+/** A blueprint as someone without a compiler might make it. */
+function odd({ steps = STEPS, states = Object.keys(steps), start = "work", name = "photos", ...rest }: Odd): CompleteBlueprint {
+  const made = new Blueprint({ name, states, ...rest }, new Map(Object.entries(steps)), start);
+  return made as unknown as CompleteBlueprint;
+}
+
+function faultsOf(...blueprints: readonly CompleteBlueprint[]): string[] {
+  try {
+    catalogOf(blueprints);
+    return [];
+  } catch (error) {
+    if (error instanceof BlueprintError) return error.message.split("\n");
+    throw error;
+  }
+}
+
+describe("a sound blueprint", () => {
+  test("is found by its name", () => {
+    const bp = odd({ api: { version: "v1", endpoint: "/jobs/photos" } });
+    expect(catalogOf([bp]).get("photos")).toBe(bp);
+  });
+
+  test("needs no route of its own", () => {
+    expect(createRoute(odd({}))).toBeNull();
+    expect(faultsOf(odd({}))).toEqual([]);
+  });
+
+  test.each([
+    [{ version: "v1", endpoint: "/jobs/photos" }, "/api/v1/jobs/photos"],
+    [{ endpoint: "/jobs/photos" }, "/api/jobs/photos"],
+    [{ version: "2026-11", endpoint: "/make/contact_sheet" }, "/api/2026-11/make/contact_sheet"],
+  ])("with %j is created at %s", (api, route) => {
+    expect(createRoute(odd({ api }))).toBe(route);
+    expect(faultsOf(odd({ api }))).toEqual([]);
+  });
+});
+
+describe("a fault in the states", () => {
+  test.each<[string, Odd, string]>([
+    ["a state twice", { states: ["work", "done", "work"] }, "names a state twice in 'states'."],
+    ["no start", { start: null }, "must have exactly one start state: call .start(state, handler)."],
+    ["a handler of a state that does not exist", { states: ["work", "done"], steps: { ...STEPS, wrok: STEPS["work"] as Step } }, "has a handler for state 'wrok', which is not in 'states'."],
+    ["a state without a handler", { states: ["work", "rest", "done"] }, "has no handler for state 'rest': add .handler, .aggregator or .end, or take it out of 'states'."],
+    ["no end", { steps: { work: STEPS["work"] as Step } }, "has no end state: a job could never finish. Add .end(state)."],
+  ])("such as %s is named with the blueprint", (_, bp, fault) => {
+    expect(faultsOf(odd(bp))).toEqual([`Blueprint 'photos' ${fault}`]);
+  });
+});
+
+describe("a fault in the names", () => {
+  test.each(["", "two words", "a/b", "ü", "x".repeat(65)])("such as the name %j is refused", (name) => {
+    expect(faultsOf(odd({ name }))).toContain(`Blueprint '${name}' needs a name of 1 to 64 letters, digits, '_' or '-'.`);
+  });
+
+  test.each([0, -1, 1.5, NaN, Infinity])("such as the version %d is refused", (version) => {
+    expect(faultsOf(odd({ version }))).toEqual(["Blueprint 'photos' needs a version that is a whole number from 1."]);
+  });
+
+  test.each(["v/1", "v 1", "v1?", ":v"])("such as the API version '%s' is refused", (version) => {
+    expect(faultsOf(odd({ api: { version, endpoint: "/x" } }))).toEqual([
+      `Blueprint 'photos' has the API version '${version}', which cannot be a path segment.`,
+    ]);
+  });
+
+  test.each(["", "jobs/photos", "/", "/jobs/", "/jobs//photos", "/jobs/:id", "/jobs/*", "/jobs/{id}", "/a b"])(
+    "such as the endpoint '%s' is refused",
+    (endpoint) => {
+      expect(faultsOf(odd({ api: { version: "v1", endpoint } }))[0]).toBe(
+        `Blueprint 'photos' has the endpoint '${endpoint}': it must look like '/jobs/photos' (letters, digits, '_', '-', no parameters).`,
+      );
+    },
+  );
+});
+
+describe("a route that is the product's own", () => {
+  const RESERVED = ["admin", "auth", "blueprints", "dashboard", "events", "project", "projects", "schedules", "user", "users", "workers", "ws"];
+
+  test.each(RESERVED)("is refused: below '/%s'", (word) => {
+    for (const version of ["v1", ""]) {
+      expect(faultsOf(odd({ api: { version, endpoint: `/${word}/photos` } }))).toEqual([
+        `Blueprint 'photos' has the endpoint '/${word}/photos', whose first segment '${word}' is reserved. Choose another, such as '/jobs/photos'.`,
+      ]);
+    }
+  });
+
+  test.each(RESERVED)("is refused: below the version '%s', which would be the first segment", (version) => {
+    expect(faultsOf(odd({ api: { version, endpoint: "/jobs/photos" } }))).toEqual([
+      `Blueprint 'photos' has the API version '${version}', which is reserved. Choose another, such as 'v1'.`,
+    ]);
+  });
+
+  test("is refused: the list of jobs", () => {
+    expect(faultsOf(odd({ api: { version: "v1", endpoint: "/jobs" } }))).toEqual([
+      "Blueprint 'photos' has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.",
+    ]);
+  });
+
+  test("is not one that only begins like it or has it further on", () => {
+    for (const endpoint of ["/userland", "/jobs/users", "/projects-old/x"]) {
+      expect(faultsOf(odd({ api: { version: "v1", endpoint } }))).toEqual([]);
+    }
+  });
+});
+
+describe("blueprints together", () => {
+  test("may not share a name", () => {
+    expect(faultsOf(odd({}), odd({}))).toEqual(["Blueprint with name 'photos' is already registered."]);
+  });
+
+  test("may not share a route, however it is put together", () => {
+    const one = odd({ name: "one", api: { version: "v1", endpoint: "/jobs/photos" } });
+    const two = odd({ name: "two", api: { endpoint: "/v1/jobs/photos" } });
+    expect(faultsOf(one, two)).toEqual(["Blueprints 'one' and 'two' both want the route POST /api/v1/jobs/photos."]);
+  });
+
+  test("may have the same endpoint in different versions", () => {
+    const one = odd({ name: "one", api: { version: "v1", endpoint: "/jobs/photos" } });
+    const two = odd({ name: "two", api: { version: "v2", endpoint: "/jobs/photos" } });
+    expect([...catalogOf([one, two]).keys()]).toEqual(["one", "two"]);
+  });
+
+  test("are told all of their faults at once, one a line", () => {
+    expect(faultsOf(odd({ name: "one", start: null, version: 0 }), odd({ name: "two", states: ["work", "rest", "done"] }))).toEqual([
+      "Blueprint 'one' needs a version that is a whole number from 1.",
+      "Blueprint 'one' must have exactly one start state: call .start(state, handler).",
+      "Blueprint 'two' has no handler for state 'rest': add .handler, .aggregator or .end, or take it out of 'states'.",
+    ]);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import { countBranches, jobView } from "../../../src/job/view.ts";
+import { branchOf, freshJob, outcomeOf, singleTask, T0, waitingJob } from "../../support/job-builders.ts";
+
+describe("a job as its client sees it", () => {
+  test("has the members of the public contract", () => {
+    const job = waitingJob({ failures: 2, attempt: 4 }, { stateHistory: { step: 1 }, error: "busy" });
+    expect(jobView(job, null)).toEqual({
+      id: "job",
+      blueprint_name: "flow",
+      blueprint_version: 2,
+      current_state: "work",
+      status: "waiting_for_worker",
+      initial_data: { file: "a.png" },
+      state_history: { step: 1 },
+      result: null,
+      error_message: "busy",
+      progress: null,
+      progress_message: null,
+      branches: null,
+      retry_count: 2,
+      current_task_id: "job-1",
+      current_task_info: { type: "resize", params: { width: 320 }, attempt: 4 },
+      current_task_transitions: { success: "next" },
+      tracing_context: { traceparent: "00-1-2-01" },
+      client_config: { name: "alice", plan: "basic", params: { size: 3 } },
+      created_at: "2023-11-14T22:13:20.000Z",
+      updated_at: "2023-11-14T22:13:20.000Z",
+      finished_at: null,
+    });
+  });
+
+  test("never holds what fences its attempts or what identifies its request", () => {
+    const secret = { lease: "the-lease" };
+    const text = JSON.stringify(jobView(waitingJob(secret, { requestDigest: "the-digest" }), null));
+    for (const word of ["the-lease", "the-digest", "token", "lease"]) expect(text).not.toContain(word);
+  });
+
+  test("shows of its client the name, plan and params and nothing else that may hang on it", () => {
+    const client = { name: "alice", plan: "basic", params: {}, token: "secret" };
+    expect(JSON.stringify(jobView(freshJob(undefined, { client }), null))).not.toContain("secret");
+  });
+
+  test("is JSON", () => {
+    const view = jobView(waitingJob(), { total: 2, done: 1, failed: 0 });
+    expect(JSON.parse(JSON.stringify(view))).toEqual(view);
+  });
+
+  test("without params shows null for them", () => {
+    const { task: _, ...job } = waitingJob();
+    const view = jobView({ ...job, task: singleTask({ request: { type: "x" } }) }, null);
+    expect(view["current_task_info"]).toEqual({ type: "x", params: null, attempt: 1 });
+  });
+
+  test("counts the failures of its handler while it has no task", () => {
+    expect(jobView(freshJob(undefined, { handlerFailures: 2 }), null)["retry_count"]).toBe(2);
+  });
+});
+
+describe("the progress of a job", () => {
+  const progress = (...args: Parameters<typeof jobView>) => jobView(...args)["progress"];
+
+  test("is what its task reported", () => {
+    expect(progress(freshJob(undefined, { progress: 0.4 }), null)).toBe(0.4);
+  });
+
+  test("is the share of branches that have ended, while it is fanned out", () => {
+    expect(progress(freshJob(), { total: 4, done: 1, failed: 0 })).toBe(0.25);
+  });
+
+  test("is unknown for a fan-out of nothing", () => {
+    expect(progress(freshJob(), { total: 0, done: 0, failed: 0 })).toBeNull();
+  });
+
+  test("is 1 once it has finished, and only then", () => {
+    expect(progress(freshJob(undefined, { status: "finished", progress: 0.4, finishedAt: T0 }), null)).toBe(1);
+    expect(progress(freshJob(undefined, { status: "failed", progress: 0.4, finishedAt: T0 }), null)).toBe(0.4);
+  });
+});
+
+test("branches are counted as the aggregator will see them", () => {
+  const statuses = ["success", "failure", "cancelled", "needs_review"];
+  const ended = statuses.map((status, index) => branchOf(index + 1, { outcome: outcomeOf({ status }) }));
+  expect(countBranches([...ended, branchOf(5)])).toEqual({ total: 5, done: 4, failed: 2 });
+});

@@ -1,0 +1,102 @@
+import { exports } from "cloudflare:workers";
+import { taskPayload } from "@batuta/worker/protocol";
+import { describe, expect, test } from "vitest";
+import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
+import { shard, WAYS } from "../support/workerd-clock.ts";
+import { poll, postResult, register, resultOf, waitForPoll } from "../support/workerd-worker.ts";
+
+/** A registered worker, by its id, and a task type only it takes. */
+async function pollingWorker() {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  return { type, workerId };
+}
+
+/** The shard's side of a poll, without the edge that would confirm the task; resolves with the task it brings. */
+async function openLine(workerId: string) {
+  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, { headers: { Upgrade: "websocket" } });
+  if (line === null) throw new Error("The shard opened no line.");
+  const task = new Promise<string>((resolve) => {
+    line.addEventListener("message", ({ data }) => resolve(String(data)));
+  });
+  line.accept();
+  return { line, task: task.then((text) => taskPayload.parse(JSON.parse(text))) };
+}
+
+describe.each(WAYS)("a long poll, %s,", (_, between) => {
+  test("brings one task and leaves the next to the next poll", async () => {
+    const { type, workerId } = await pollingWorker();
+    const polled = poll(workerId);
+    await waitForPoll(workerId);
+    await between();
+    const ids = [await createJob("one-task", { type }), await createJob("one-task", { type })];
+    const [first, second] = [await polled, await between().then(() => poll(workerId))];
+    expect([first?.job_id, second?.job_id]).toEqual(ids);
+    for (const task of [first, second]) {
+      if (task !== null) expect(await postResult(workerId, resultOf(task))).toMatchObject({ status: 200 });
+    }
+    for (const id of ids) await expectJob(id, { status: "finished" });
+  });
+
+  test("is answered 204 when no task comes in time", async () => {
+    const { workerId } = await pollingWorker();
+    await between();
+    const path = `/_worker/workers/${workerId}/tasks/next`;
+    expect(await call("GET", `${path}?timeout=0`, { headers: WORKER })).toMatchObject({ status: 204, body: null });
+    expect(await call("GET", `${path}?timeout=0.05`, { headers: WORKER })).toMatchObject({ status: 204, body: null });
+    expect(await call("GET", `${path}?timeout=soon`, { headers: WORKER })).toMatchObject({ status: 400 });
+  });
+
+  test("whose line closes before the task was taken gives the task back", async () => {
+    const { type, workerId } = await pollingWorker();
+    const { line, task } = await openLine(workerId);
+    await between();
+    const id = await createJob("one-task", { type });
+    expect(await task).toMatchObject({ job_id: id, attempt: 1 });
+    await between();
+    line.close(1000, "gone");
+    await expectJob(id, { current_task_info: { attempt: 2 } });
+    await between();
+    const again = await poll(workerId);
+    expect(again).toMatchObject({ job_id: id, attempt: 2 });
+    if (again !== null) await postResult(workerId, resultOf(again));
+    await expectJob(id, { status: "finished" });
+  });
+
+  test("whose line closes after the task was taken leaves the task with its worker", async () => {
+    const { type, workerId } = await pollingWorker();
+    const { line, task } = await openLine(workerId);
+    const id = await createJob("one-task", { type });
+    const { task_id: taskId, attempt } = await task;
+    await between();
+    line.send("taken");
+    line.close(1000, "done");
+    await between();
+    expect(await shard().locate([{ jobId: id, taskId, attempt }])).toMatchObject([{ is: "held" }]);
+    await expectJob(id, { current_task_info: { attempt: 1 } });
+  });
+
+  test("ends when the same worker polls anew", async () => {
+    const { type, workerId } = await pollingWorker();
+    const older = poll(workerId, 30);
+    await waitForPoll(workerId);
+    await between();
+    const newer = poll(workerId, 30);
+    expect(await older).toBeNull();
+    await between();
+    const id = await createJob("one-task", { type });
+    expect(await newer).toMatchObject({ job_id: id, attempt: 1 });
+  });
+});
+
+test("a task is not brought to a caller that has hung up", async () => {
+  const { type, workerId } = await pollingWorker();
+  const caller = new AbortController();
+  const path = `/_worker/workers/${workerId}/tasks/next?timeout=30`;
+  const polled = exports.default.fetch(new Request(request("GET", path, { headers: WORKER }), { signal: caller.signal }));
+  await waitForPoll(workerId);
+  caller.abort();
+  await expect(polled).rejects.toThrow();
+  const id = await createJob("one-task", { type });
+  expect(await poll(workerId)).toMatchObject({ job_id: id });
+});
