@@ -15,11 +15,14 @@ await plainly(async () => {
 });
 
 function makeSecrets(): void {
-  const token = () => randomBytes(24).toString("base64url");
   writeFileSync(
     SECRETS_FILE,
     `CLIENTS_TOML="[clients.local]\\ntoken = '${token()}'"\nGLOBAL_WORKER_TOKEN="${token()}"\n`,
     { mode: 0o600 },
   );
   process.stderr.write("Wrote .dev.vars with random tokens for a client and for workers.\n");
+}
+
+function token(): string {
+  return randomBytes(24).toString("base64url");
 }

@@ -5,7 +5,7 @@ import { consumeHistory } from "./history/consumer.ts";
 import { log } from "./observability/log.ts";
 
 /** Routes a batch to the consumer of its queue. What ends in the dead-letter queue is logged, never passed over in silence. */
-export async function consumeQueue(batch: MessageBatch<unknown>, env: Env): Promise<void> {
+export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
   const settings = readConfiguration(env);
   if (batch.queue.startsWith("batuta-dispatch")) return consumeDispatch(batch.messages, env, settings);
   if (batch.queue.startsWith("batuta-history")) {

@@ -35,7 +35,7 @@ export function chooseNode({
     file === undefined
       ? `Batuta needs Node ${OLDEST.join(".")} or newer on ${platform}-${arch}; this is Node ${version}. Install a newer Node and run the command again.`
       : `Batuta runs on a Node 24 that npm installs with it, and the package ${file.split("/")[0]} is missing. ` +
-          `Run "npm ci --include=optional" (or install Node ${OLDEST.join(".")} or newer) and try again.`,
+          `Run "npm install --include=optional" (or install Node ${OLDEST.join(".")} or newer) and try again.`,
   );
 }
 

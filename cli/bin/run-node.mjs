@@ -8,6 +8,7 @@ const SOURCE_FLAGS = ["--conditions=batuta-source", "--disable-warning=Experimen
 
 /**
  * Runs a script with the given Node and lives exactly as long as it does: signals are passed on, and the exit code comes back.
+ * Who started this process over IPC and dies ends it too.
  * The script sees an IPC channel that closes when this process dies, even by SIGKILL; our long-running programs stop on that.
  *
  * @param {string} node path of the Node binary; its folder becomes the first on PATH
@@ -23,7 +24,9 @@ export function runNode(node, args, { cwd, ipc = true, env = process.env } = {})
   });
   const passOn = (signal) => child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, passOn);
-  const orphaned = stopWhenNpmDies(() => child.kill("SIGTERM"));
+  const stop = () => child.kill("SIGTERM");
+  const npmWatch = stopWhenNpmDies(stop);
+  process.once("disconnect", stop);
 
   return new Promise((resolve, reject) => {
     child.once("error", (cause) =>
@@ -35,7 +38,8 @@ export function runNode(node, args, { cwd, ipc = true, env = process.env } = {})
       ),
     );
     child.once("exit", (code, signal) => {
-      clearInterval(orphaned);
+      clearInterval(npmWatch);
+      process.off("disconnect", stop);
       for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(name, passOn);
       resolve(code ?? 128 + constants.signals[signal]);
     });

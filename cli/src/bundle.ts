@@ -20,6 +20,8 @@ export interface WorkerBundle {
   code: string;
   /** Bytes of `code`. */
   bytes: number;
+  /** Source map (JSON) with paths from `SOURCE_ROOT`, or from the folder of `outfile` when that was given. */
+  sourceMap: string;
 }
 
 /**
@@ -45,15 +47,17 @@ export async function bundleWorker({ blueprints, outfile }: BundleRequest = {}):
       external: ["cloudflare:*", "node:*"],
       define: { "process.env.NODE_ENV": '"production"' },
       plugins: [ownCopies(module)],
-      sourcemap: outfile === undefined ? false : "linked",
+      sourcemap: outfile === undefined ? "external" : "linked",
       charset: "utf8",
       legalComments: "none",
       logLevel: "silent",
     }),
   );
   if (outfile !== undefined) await writeOutputs(outputFiles);
-  const code = outputFiles.find((file) => file.path.endsWith(".js"))?.contents ?? new Uint8Array();
-  return { code: new TextDecoder().decode(code), bytes: code.byteLength };
+  const output = (ending: string) => outputFiles.find((file) => file.path.endsWith(ending))?.contents;
+  const code = output(".js") ?? new Uint8Array();
+  const text = new TextDecoder();
+  return { code: text.decode(code), bytes: code.byteLength, sourceMap: text.decode(output(".map")) };
 }
 
 /** Ends the compiler's own process; it would otherwise stay until this process ends. */

@@ -1,11 +1,16 @@
 import { defineCommand, runMain } from "citty";
-import { server } from "./commands/server.ts";
-import { version } from "./commands/version.ts";
 import { VERSION } from "./version.ts";
+
+/** Loaded when called: the server's runtime takes longer to load than a worker to start. */
+const subCommands = {
+  server: async () => (await import("./commands/server.ts")).server,
+  worker: async () => (await import("./commands/worker.ts")).worker,
+  version: async () => (await import("./commands/version.ts")).version,
+};
 
 await runMain(
   defineCommand({
     meta: { name: "batuta", version: VERSION, description: "An edge-native orchestrator" },
-    subCommands: { server, version },
+    subCommands,
   }),
 );

@@ -17,9 +17,14 @@ import { HISTORY_LINGER_MS } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
 import { shardOfJob } from "../../src/registry/shards.ts";
 import { callObject } from "../shared/call-object.ts";
+import type { TaskRef } from "../../src/dispatch/offer.ts";
+import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
 import { JobAlarm } from "./job-alarm.ts";
 import { JobOutbox } from "./job-outbox.ts";
 import { JobStore } from "./job-store.ts";
+
+/** Pause before an alarm comes back to what it could not do. */
+const ALARM_PAUSE_MS = 5_000;
 
 /** How creating a job went: made now, made before by the same request, or refused since the id belongs to another request. */
 export type Created = "created" | "existing" | "conflict";
@@ -54,11 +59,18 @@ export class JobObject extends DurableObject<Env> {
 
   /** Creates the job and runs it up to its first wait. Idempotent by id and request. */
   create(blueprintName: string, input: CreateJob): Created {
-    if (this.#job !== null) return this.#job.requestDigest === input.requestDigest ? "existing" : "conflict";
+    const before = this.createdBefore(input.requestDigest);
+    if (before !== null) return before;
     const bp = catalog.get(blueprintName);
     if (bp === undefined) throw new TypeError(`Blueprint '${blueprintName}' is not deployed.`);
     this.#run(changed(createJob(bp, input, Date.now())));
     return "created";
+  }
+
+  /** Whether the job exists, by this request or by another; null when it does not. */
+  createdBefore(requestDigest: string): Exclude<Created, "created"> | null {
+    if (this.#job === null) return null;
+    return this.#job.requestDigest === requestDigest ? "existing" : "conflict";
   }
 
   /** The job as its client sees it; null when there is none, or it is another client's. */
@@ -104,16 +116,19 @@ export class JobObject extends DurableObject<Env> {
     } catch (error) {
       log(this.#settings, "ERROR", "job.alarm_failed", { job_id: this.#job?.id ?? "", error: String(error) });
     }
-    if (this.#job !== null) this.#aim(this.#job);
+    if (this.#job !== null) this.#aim(this.#job, Date.now() + ALARM_PAUSE_MS);
   }
 
   /**
    * Sets the alarm for the job's next deadline. An ended job has an alarm exactly as long as its history is not known
    * to be in the queue: the alarm is the mark, and saves a write.
+   * @param overdueAt when to come back to what is overdue all the same: the alarm has just tried it in vain
    */
-  #aim(job: JobRecord): void {
-    const unsent = job.eventSeq > job.sentSeq;
-    this.#alarm.aim(isEnded(job.status) && unsent ? Date.now() + this.#settings.leaseMs : this.#deadline(job));
+  #aim(job: JobRecord, overdueAt = 0): void {
+    const now = Date.now();
+    const unsent = isEnded(job.status) && job.eventSeq > job.sentSeq;
+    const at = unsent ? now + this.#settings.leaseMs : this.#deadline(job);
+    this.#alarm.aim(at !== null && at <= now ? Math.max(at, overdueAt) : at);
   }
 
   /** The time of the next check is not written each time it moves; the alarm has kept it. */
@@ -151,7 +166,7 @@ export class JobObject extends DurableObject<Env> {
     const job = this.#job;
     if (job === null) return;
     const refs = out.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
-    const found = refs.length === 0 ? [] : await callObject(this.env.REGISTRY, shardOfJob(job.id), (shard) => shard.locate(refs));
+    const found = await this.#locate(job, refs);
     let next = Date.now() + this.#settings.leaseMs;
     const overdue = refs.filter((ref, i) => {
       const where = found[i];
@@ -165,6 +180,17 @@ export class JobObject extends DurableObject<Env> {
     if (overdue.length > 0) await callObject(this.env.REGISTRY, shardOfJob(job.id), (shard) => shard.release(overdue));
     // Not written: after a crash the stored, earlier time only leads to one more check.
     if (this.#job !== null && this.#job.checkAt !== null) this.#job = { ...this.#job, checkAt: next };
+  }
+
+  /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */
+  async #locate(job: JobRecord, refs: TaskRef[]): Promise<TaskWhereabouts[]> {
+    if (refs.length === 0) return [];
+    try {
+      return await callObject(this.env.REGISTRY, shardOfJob(job.id), (shard) => shard.locate(refs));
+    } catch (error) {
+      log(this.#settings, "WARNING", "job.check_delayed", { job_id: job.id, error: String(error) });
+      return [];
+    }
   }
 
   #timeoutMs(task: Task | undefined): number {

@@ -35,7 +35,7 @@ export class JobStore {
       first,
       first + total,
     );
-    // What was written is a Branch: this store is the only writer.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this store is the only writer, and wrote a Branch
     return rows.toArray().map((row) => JSON.parse(row.branch) as Branch);
   }
 

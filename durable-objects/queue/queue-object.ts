@@ -21,17 +21,21 @@ const GUARD_MS = 1_000;
 /** Pause after an error that is none of a consumer's. */
 const TROUBLE_PAUSE_MS = 5_000;
 
-/** Messages of one delivery, and how long the first of an incomplete one waits for more. */
+/**
+ * Messages of one delivery, and how long the first of an incomplete one waits for more. Sends that come within
+ * `gatherMs` are written as one: each write is a flush of the disk, and nobody waits for history.
+ */
 interface Batching {
   size: number;
   waitMs: number;
+  gatherMs: number;
 }
 
-const AT_ONCE: Batching = { size: 25, waitMs: 0 };
+const AT_ONCE: Batching = { size: 25, waitMs: 0, gatherMs: 0 };
 const BATCHING: Record<string, Batching> = {
   dispatch: AT_ONCE,
-  history: { size: 100, waitMs: 1_000 },
-  dead: { size: 25, waitMs: 5_000 },
+  history: { size: 100, waitMs: 1_000, gatherMs: 10 },
+  dead: { size: 25, waitMs: 5_000, gatherMs: 0 },
 };
 
 /**
@@ -55,6 +59,8 @@ export class QueueObject extends DurableObject<Env> {
   #round: Promise<void> | null = null;
   /** Messages that came since the last round: a full batch need not wait. */
   #arrived = 0;
+  #gathered: string[] = [];
+  #gathering: Promise<void> | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -71,7 +77,23 @@ export class QueueObject extends DurableObject<Env> {
    * Keeps messages for delivery. Durable when it returns.
    * @param bodies texts of JSON objects: they cross the call and are stored as they are.
    */
-  async send(bodies: readonly string[], delaySeconds = 0): Promise<void> {
+  send(bodies: readonly string[], delaySeconds = 0): Promise<void> {
+    if (this.#batching.gatherMs === 0 || delaySeconds > 0) return this.#keep(bodies, delaySeconds);
+    this.#gathered.push(...bodies);
+    this.#gathering ??= this.#keepGathered();
+    return this.#gathering;
+  }
+
+  /** Waits for company, writes once. */
+  async #keepGathered(): Promise<void> {
+    await scheduler.wait(this.#batching.gatherMs);
+    const bodies = this.#gathered;
+    this.#gathered = [];
+    this.#gathering = null;
+    await this.#keep(bodies, 0);
+  }
+
+  async #keep(bodies: readonly string[], delaySeconds: number): Promise<void> {
     const now = this.clock();
     const dueAt = now + delaySeconds * 1_000;
     this.#store.add(bodies, now, dueAt);

@@ -66,7 +66,7 @@ export class Leases {
   /** The socket broke: its leases become rows that wait out a grace for the worker to come back. */
   orphan(member: Member, now: number): void {
     const expiresAt = now + this.#needs.settings.reconnectGraceMs;
-    for (const held of [...member.leases.values()]) {
+    for (const held of member.leases.values()) {
       if (held.row !== null) continue;
       const row = this.#needs.store.addLease(member.id, held, expiresAt);
       this.#needs.roster.hold(member, { ...held, row, expiresAt });
@@ -109,7 +109,7 @@ export class Leases {
       [...member.leases.values()].flatMap((held) => (this.#endOf(member, held) <= now ? [{ member, held }] : [])),
     );
     await Promise.all(over.map(({ member, held }) => this.#tell(member, held, now)));
-    for (const member of [...roster.all()]) {
+    for (const member of roster.all()) {
       if (member.leases.size > 0 || member.socket !== null || member.polls.size > 0 || member.expiresAt > now) continue;
       roster.remove(member);
       store.deleteWorker(member.id);

@@ -26,6 +26,11 @@ import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
 /** What a shard knows of one attempt of a task. */
 export type TaskWhereabouts = { readonly is: "waiting" | "unknown" } | { readonly is: "held"; readonly since: number };
 
+/** What must not be forgotten of a worker's own words; load and status come anew with each heartbeat, and are not worth a row. */
+function lasting({ load: _load, status: _status, ...info }: WorkerRegistration): string {
+  return JSON.stringify(info);
+}
+
 /**
  * One shard of the registry: its workers, the tasks that wait for them, their leases and sockets. It brings tasks
  * and workers together and never decides what a job does: results and lost leases go to the job, which takes or
@@ -74,11 +79,12 @@ export class RegistryShard extends DurableObject<Env> {
     const now = Date.now();
     const member = this.#roster.get(workerId);
     if (member === null || member.info === null || !this.#leases.isAlive(member, now)) return null;
+    const before = member.info;
     if (update !== null) {
       const { worker_id: _id, reputation: _reputation, ...changes } = update;
-      this.#learn(member, { ...member.info, ...changes }, now);
+      this.#learn(member, { ...before, ...changes }, now);
     }
-    this.#leases.renew(member, now);
+    this.#leases.renew(member, now, { write: lasting(member.info) !== lasting(before) });
     this.#dispatcher.fill(member, now);
     return member.info;
   }

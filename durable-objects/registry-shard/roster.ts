@@ -131,8 +131,9 @@ export class Roster {
   }
 
   #writeKept(): void {
-    for (const member of this.#unkept) writeAttachment(member);
+    const members = [...this.#unkept];
     this.#unkept.clear();
+    for (const member of members) writeAttachment(member);
   }
 
   /** The types a member could take now. */

@@ -25,7 +25,10 @@ export function readAttachment(socket: WebSocket): Attachment | null {
   return parsed.success ? parsed.data : null;
 }
 
-/** Keeps with the socket what must survive the object's hibernation; costs no row. */
+/**
+ * Keeps with the socket what must survive the object's hibernation; costs no row. A socket that cannot carry it (16,384
+ * bytes) is closed, for its leases would be forgotten without a word.
+ */
 export function writeAttachment(member: Member): void {
   if (member.socket === null) return;
   const value: WorkerAttachment = {
@@ -38,5 +41,9 @@ export function writeAttachment(member: Member): void {
     seenAt: member.seenAt,
     leases: [...member.leases.values()].flatMap(({ row, expiresAt: _end, ...lease }) => (row === null ? [lease] : [])),
   };
-  member.socket.serializeAttachment(value);
+  try {
+    member.socket.serializeAttachment(value);
+  } catch {
+    closeQuietly(member.socket, 1009, "Too many task types or slots for one connection: name fewer.");
+  }
 }

@@ -21,6 +21,7 @@ export async function callObject<T extends Rpc.DurableObjectBranded | undefined,
     try {
       return await call(namespace.getByName(name));
     } catch (error) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the platform throws; absent members are undefined
       const { retryable, overloaded } = error as PlatformError;
       if (tried === TRIES || retryable !== true || overloaded === true) throw error;
       await scheduler.wait(Math.random() * BASE_MS * 2 ** tried);

@@ -1,7 +1,9 @@
-import type { JsonObject } from "@batuta/worker/protocol";
+import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
+import { z } from "zod";
 
 /** How a worker is chosen among those that fit (spec §3). */
-export type DispatchStrategy = "default" | "round_robin" | "least_connections" | "cheapest" | "best_value";
+const STRATEGIES = ["default", "round_robin", "least_connections", "cheapest", "best_value"] as const;
+export type DispatchStrategy = (typeof STRATEGIES)[number];
 
 /** What a handler asks of a worker. */
 export interface TaskRequest {
@@ -19,6 +21,17 @@ export interface TaskRequest {
   /** Larger goes first; default 0. */
   readonly priority?: number;
 }
+
+/** The same as a check: a blueprint in JavaScript, or one that was never type-checked, may hand over anything. */
+export const taskRequest = z.object({
+  type: z.string().min(1),
+  params: z.unknown().optional(),
+  dispatchStrategy: z.enum(STRATEGIES).optional(),
+  resourceRequirements: jsonObject.optional(),
+  timeoutSeconds: z.number().positive().optional(),
+  maxCost: z.number().min(0).optional(),
+  priority: z.number().optional(),
+});
 
 interface WithPatch {
   /** Merged into `state_history` together with the step. */
@@ -47,6 +60,13 @@ export type Action<State extends string = string> =
   | TransitionAction<State>
   | DispatchTaskAction<State>
   | DispatchParallelAction<State>;
+
+const KINDS: ReadonlySet<unknown> = new Set<Action["kind"]>(["transition", "dispatch_task", "dispatch_parallel"]);
+
+/** Whether a handler returned an action at all. */
+export function isAction(value: unknown): value is Action {
+  return typeof value === "object" && value !== null && "kind" in value && KINDS.has(value.kind);
+}
 
 /** The actions a handler may choose from, as `actions` in its context (spec §2). */
 export interface Actions<State extends string> {

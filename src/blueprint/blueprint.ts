@@ -135,6 +135,7 @@ export class Blueprint<
 
 /** The engine checks what goes in (input, merged state_history) and what comes out (the action), so it may forget the types between. */
 function erase(handler: (context: never) => unknown): StepHandler {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place where a handler's types end
   return handler as StepHandler;
 }
 

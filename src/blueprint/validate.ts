@@ -1,9 +1,9 @@
 import { BlueprintError, type CompleteBlueprint } from "./blueprint.ts";
 
 /** First path segments below `/api` and `/api/{version}` that belong to the product itself, now or later (design §3). */
-const RESERVED_SEGMENTS = [
+const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "admin", "auth", "blueprints", "dashboard", "events", "project", "projects", "schedules", "user", "users", "workers", "ws",
-];
+]);
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 const ENDPOINT = /^(\/[a-zA-Z0-9_-]+)+$/;
 
@@ -37,8 +37,8 @@ function checkNames(bp: CompleteBlueprint): string[] {
       faults.push(`has the endpoint '${endpoint}': it must look like '/jobs/photos' (letters, digits, '_', '-', no parameters).`);
     }
     const first = endpoint.split("/")[1] ?? "";
-    if (RESERVED_SEGMENTS.includes(version)) faults.push(`has the API version '${version}', which is reserved. Choose another, such as 'v1'.`);
-    if (RESERVED_SEGMENTS.includes(first)) {
+    if (RESERVED_SEGMENTS.has(version)) faults.push(`has the API version '${version}', which is reserved. Choose another, such as 'v1'.`);
+    if (RESERVED_SEGMENTS.has(first)) {
       faults.push(`has the endpoint '${endpoint}', whose first segment '${first}' is reserved. Choose another, such as '/jobs/${bp.name}'.`);
     }
     if (endpoint === "/jobs" ) faults.push("has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.");

@@ -15,14 +15,20 @@ type Rank = (worker: Candidate, task: Offer) => readonly number[];
 
 const leastHeld: Rank = (worker) => [worker.held / Math.max(1, worker.held + worker.free)];
 
+const warmThenCheap: Rank = (worker, task) => [
+  worker.info.hot_cache?.includes(task.type) === true ? 0 : 1,
+  costOf(worker),
+  ...leastHeld(worker, task),
+];
+
 /** The strategies of spec §3 as ranks. `round_robin` is the longest idle first, which takes turns without a counter to keep. */
-const RANKS: Readonly<Record<string, Rank>> = {
-  default: (worker, task) => [worker.info.hot_cache?.includes(task.type) === true ? 0 : 1, costOf(worker), ...leastHeld(worker, task)],
-  round_robin: () => [],
-  least_connections: (worker, task) => [...leastHeld(worker, task), worker.info.load ?? 0],
-  cheapest: (worker) => [costOf(worker)],
-  best_value: (worker) => [reputationOf(worker) > 0 ? costOf(worker) / reputationOf(worker) : Infinity],
-};
+const RANKS = new Map<string, Rank>([
+  ["default", warmThenCheap],
+  ["round_robin", () => []],
+  ["least_connections", (worker, task) => [...leastHeld(worker, task), worker.info.load ?? 0]],
+  ["cheapest", (worker) => [costOf(worker)]],
+  ["best_value", (worker) => [reputationOf(worker) > 0 ? costOf(worker) / reputationOf(worker) : Infinity]],
+]);
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {
   for (const [i, value] of a.entries()) {
@@ -37,8 +43,7 @@ function compareRanks(a: readonly number[], b: readonly number[]): number {
  * the same wherever it is made. An unknown strategy is `default`.
  */
 export function choose(candidates: readonly Candidate[], task: Offer): Candidate | null {
-  const rank = RANKS[task.strategy] ?? RANKS["default"];
-  if (rank === undefined) return null;
+  const rank = RANKS.get(task.strategy) ?? warmThenCheap;
   let best: { worker: Candidate; rank: readonly number[] } | null = null;
   for (const worker of candidates) {
     const mine = [...rank(worker, task), worker.idleSince];

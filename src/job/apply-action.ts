@@ -1,3 +1,5 @@
+import { z } from "zod";
+import { taskRequest } from "../blueprint/actions.ts";
 import type { Action, CompleteBlueprint, TaskRequest } from "../blueprint/index.ts";
 import { MAX_BRANCHES, MAX_INLINE_BYTES } from "../limits.ts";
 import { record } from "./events.ts";
@@ -11,6 +13,10 @@ export class StepError extends Error {
 }
 
 function newTask(job: JobRecord, request: TaskRequest, number: number, around: Surroundings): Task {
+  const checked = taskRequest.safeParse(request);
+  if (!checked.success) {
+    throw new StepError(`State '${job.state}' dispatches a task that is not valid: ${z.prettifyError(checked.error)}`);
+  }
   const bytes = jsonBytes(request.params ?? null);
   if (bytes > MAX_INLINE_BYTES) {
     throw new StepError(
@@ -133,11 +139,11 @@ function dispatchMany(
 export function applyAction(
   job: JobRecord,
   bp: CompleteBlueprint,
-  action: Action | undefined,
+  action: Action,
   around: Surroundings,
 ): Change {
-  const patched = { ...job, fanOut: null, stateHistory: mergeStateHistory(job, bp, action?.stateHistory) };
-  switch (action?.kind) {
+  const patched = { ...job, fanOut: null, stateHistory: mergeStateHistory(job, bp, action.stateHistory) };
+  switch (action.kind) {
     case "transition":
       requireState(job, bp, action.to);
       return changed(moveTo(patched, action.to, around));
@@ -147,9 +153,5 @@ export function applyAction(
     case "dispatch_parallel":
       requireState(job, bp, action.aggregateInto, true);
       return dispatchMany(patched, action.tasks, action.aggregateInto, around);
-    default:
-      throw new StepError(
-        `The handler of state '${job.state}' in blueprint '${bp.name}' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.`,
-      );
   }
 }

@@ -18,7 +18,7 @@ const TEXT: Readonly<Record<LossReason, string>> = {
 /** A new attempt of the same task at once: losing a worker is no fault of the task. */
 function offeredAnew<T extends Task>(task: T, reason: LossReason, around: Surroundings): T {
   const losses = reason === "returned" ? task.losses : task.losses + 1;
-  return { ...task, losses, attempt: task.attempt + 1, lease: around.newLease(), retryAt: null };
+  return { ...task, losses, attempt: task.attempt + 1, lease: around.newLease(), dispatchedAt: around.now, retryAt: null };
 }
 
 function lossEvent(task: Task, reason: LossReason) {

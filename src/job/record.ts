@@ -15,6 +15,7 @@ export interface Task {
   readonly failures: number;
   /** Attempts whose worker was lost. */
   readonly losses: number;
+  /** When the present attempt was offered, or will be. */
   readonly dispatchedAt: number;
   /** When the next attempt is due; null while the present one is out. */
   readonly retryAt: number | null;

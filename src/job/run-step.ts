@@ -1,5 +1,5 @@
 import type { AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
-import { actions, type Action } from "../blueprint/actions.ts";
+import { actions, isAction } from "../blueprint/actions.ts";
 import type { StepHandler } from "../blueprint/blueprint.ts";
 import { MAX_INLINE_BYTES } from "../limits.ts";
 import { applyAction, StepError } from "./apply-action.ts";
@@ -81,7 +81,12 @@ export function runStep(
     return { done: changed(endJob(running, { status: "quarantined", error }, around.now)) };
   }
   const conclude = (value: unknown, then: Surroundings): Change => {
-    if (step.kind !== "end") return applyAction(running, bp, value as Action | undefined, then);
+    if (step.kind !== "end") {
+      if (isAction(value)) return applyAction(running, bp, value, then);
+      throw new StepError(
+        `The handler of state '${job.state}' in blueprint '${bp.name}' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.`,
+      );
+    }
     const result = step.run === null ? running.stateHistory : value;
     const bytes = jsonBytes(result);
     if (bytes > MAX_INLINE_BYTES) {

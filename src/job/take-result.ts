@@ -62,13 +62,8 @@ function isCurrent(task: { attempt: number; lease: string; retryAt: number | nul
 /** The next attempt after a failure that may pass, waiting out its backoff. */
 function retried<T extends SingleTask | Branch>(task: T, around: Surroundings): T {
   const failures = task.failures + 1;
-  return {
-    ...task,
-    failures,
-    attempt: task.attempt + 1,
-    lease: around.newLease(),
-    retryAt: around.now + retryDelayMs(failures, () => around.random()),
-  };
+  const retryAt = around.now + retryDelayMs(failures, () => around.random());
+  return { ...task, failures, attempt: task.attempt + 1, lease: around.newLease(), dispatchedAt: retryAt, retryAt };
 }
 
 /**

@@ -25,6 +25,9 @@ const oneTask = blueprint({
   .end("failed_on_purpose", { failure: true })
   .end("done");
 
+/** How often the aggregator of `fan_out` has run, by job. */
+export const aggregatorRuns = new Map<string, number>();
+
 /** Fans out `count` tasks and adds up what they return. */
 const fanOut = blueprint({
   name: "fan_out",
@@ -38,13 +41,14 @@ const fanOut = blueprint({
       { aggregateInto: "join" },
     ),
   )
-  .aggregator("join", ({ aggregationResults, actions }) =>
-    actions.transitionTo("done", {
+  .aggregator("join", ({ jobId, aggregationResults, actions }) => {
+    aggregatorRuns.set(jobId, (aggregatorRuns.get(jobId) ?? 0) + 1);
+    return actions.transitionTo("done", {
       order: aggregationResults.all.map((result) => result.params),
       succeeded: aggregationResults.succeeded.length,
       failed: aggregationResults.failed.map((result) => result.error),
-    }),
-  )
+    });
+  })
   .end("done");
 
 /** Fans out twice, so that the last result of the first round is what starts the second. */
@@ -55,13 +59,19 @@ const twoRounds = blueprint({
   states: ["first", "second", "third", "done"],
 })
   .start("first", ({ initialData: { type, counts }, actions }) =>
-    actions.dispatchParallel(Array.from({ length: counts[0] }, () => ({ type })), { aggregateInto: "second" }),
+    actions.dispatchParallel(
+      Array.from({ length: counts[0] }, () => ({ type })),
+      { aggregateInto: "second" },
+    ),
   )
   .aggregator("second", ({ initialData: { type, counts }, aggregationResults, actions }) =>
-    actions.dispatchParallel(Array.from({ length: counts[1] }, () => ({ type })), {
-      aggregateInto: "third",
-      stateHistory: { first: aggregationResults.all.length },
-    }),
+    actions.dispatchParallel(
+      Array.from({ length: counts[1] }, () => ({ type })),
+      {
+        aggregateInto: "third",
+        stateHistory: { first: aggregationResults.all.length },
+      },
+    ),
   )
   .aggregator("third", ({ aggregationResults, actions }) =>
     actions.transitionTo("done", { second: aggregationResults.all.length }),

@@ -4,10 +4,23 @@ import { createJob } from "../../src/job/create.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import { loseBranch, loseSingle, type LossReason } from "../../src/job/lose-task.ts";
-import { changed, type Branch, type Change, type JobRecord, type Surroundings, type Task } from "../../src/job/record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type JobRecord,
+  type Surroundings,
+  type Task,
+} from "../../src/job/record.ts";
 import { runStep } from "../../src/job/run-step.ts";
 import { isEnded, type JobStatus } from "../../src/job/status.ts";
-import { failBranch, failSingle, takeBranchResult, takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
+import {
+  failBranch,
+  failSingle,
+  takeBranchResult,
+  takeSingleResult,
+  type ReportedResult,
+} from "../../src/job/take-result.ts";
 import { SETTINGS, surroundings, T0 } from "./job-builders.ts";
 
 const TIMEOUT = { code: "TIMEOUT_ERROR", message: "Worker task timed out." };
@@ -91,14 +104,18 @@ export class JobBench {
    */
   tick(): { readonly tasks: readonly string[]; readonly handler: boolean } {
     const { wakeAt, task } = this.job;
-    const times = [wakeAt, task?.retryAt, ...this.open.map((branch) => branch.retryAt)].filter((at) => typeof at === "number");
+    const times = [wakeAt, task?.retryAt, ...this.open.map((branch) => branch.retryAt)].filter(
+      (at) => typeof at === "number",
+    );
     if (times.length === 0) return { tasks: [], handler: false };
     this.#now = Math.max(this.#now, Math.min(...times));
     const isDue = (at: number | null) => at !== null && at <= this.#now;
     const handler = isDue(wakeAt);
     const singles = task !== null && isDue(task.retryAt) ? [{ ...task, retryAt: null }] : [];
     for (const next of singles) this.#apply(changed({ ...this.job, task: next }, [next]));
-    const branches = this.open.filter((branch) => isDue(branch.retryAt)).map((branch) => ({ ...branch, retryAt: null }));
+    const branches = this.open
+      .filter((branch) => isDue(branch.retryAt))
+      .map((branch) => ({ ...branch, retryAt: null }));
     if (branches.length > 0) this.#apply({ record: this.job, branches, writeRecord: false, offers: branches });
     if (handler) this.#run(changed(this.job));
     return { tasks: [...singles, ...branches].map(({ id }) => id), handler };
@@ -118,7 +135,8 @@ export class JobBench {
     this.#commit(from);
     for (;;) {
       const { status, fanOut } = this.job;
-      const ofFanOut = () => [...this.branches.values()].filter((branch) => fanOut !== null && branch.number >= fanOut.first);
+      const ofFanOut = () =>
+        [...this.branches.values()].filter((branch) => fanOut !== null && branch.number >= fanOut.first);
       const run = runStep(this.job, this.#bp, ofFanOut, this.#at());
       if (!("done" in run)) throw new Error("Handlers of the bench answer at once.");
       this.moves.push([status, "running"], ["running", run.done.record.status]);

@@ -1,13 +1,25 @@
 import { blueprint, type CompleteBlueprint, type TaskRequest } from "batuta";
 import type { TaskOutcome } from "@batuta/worker/protocol";
 import { createJob } from "../../src/job/create.ts";
-import type { Branch, BranchOutcome, JobRecord, MachineSettings, SingleTask, Surroundings } from "../../src/job/record.ts";
+import type {
+  Branch,
+  BranchOutcome,
+  JobRecord,
+  MachineSettings,
+  SingleTask,
+  Surroundings,
+} from "../../src/job/record.ts";
 import type { ReportedResult } from "../../src/job/take-result.ts";
 
 /** When the tests' clocks begin, epoch ms. */
 export const T0 = 1_700_000_000_000;
 
-export const SETTINGS: MachineSettings = { maxRetries: 3, taskTimeoutMs: 300_000, leaseMs: 60_000, maxTransitions: 100 };
+export const SETTINGS: MachineSettings = {
+  maxRetries: 3,
+  taskTimeoutMs: 300_000,
+  leaseMs: 60_000,
+  maxTransitions: 100,
+};
 
 /** Time, chance and leases as a test wants them; leases are `lease-1`, `lease-2` and so on. */
 export function surroundings(

@@ -16,7 +16,12 @@ export interface ModelTask {
   ended: string | null;
 }
 
-const END_STATUS: Readonly<Record<string, string>> = { done: "finished", sad: "failed", late: "failed", stopped: "finished" };
+const END_STATUS: Readonly<Record<string, string>> = {
+  done: "finished",
+  sad: "failed",
+  late: "failed",
+  stopped: "finished",
+};
 
 /** What should become of a job, in the simplest words there are: what the engine is held against. */
 export class JobModel {

@@ -19,11 +19,18 @@ export interface Plan {
 export const TARGETS = { success: null, review: null, failure: "sad", timeout: "late", cancelled: "stopped" } as const;
 export type Word = keyof typeof TARGETS;
 
-const throws = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) });
+const throws = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(0) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) },
+);
 const words = fc.subarray<Word>(["success", "review", "failure", "timeout", "cancelled"]);
 const step: fc.Arbitrary<StepPlan> = fc.oneof(
   fc.record({ kind: fc.constant("pass" as const), throws }),
-  fc.record({ kind: fc.constant("task" as const), throws, words: words.map((some) => [...new Set<Word>(["success", ...some])]) }),
+  fc.record({
+    kind: fc.constant("task" as const),
+    throws,
+    words: words.map((some) => [...new Set<Word>(["success", ...some])]),
+  }),
   fc.record({ kind: fc.constant("task" as const), throws, words }),
   fc.record({ kind: fc.constant("fan" as const), throws, count: fc.integer({ min: 0, max: 5 }), joinThrows: throws }),
 );
@@ -39,7 +46,10 @@ export function stateAfter({ steps }: Plan, index: number): string {
 }
 
 /** The plan as a blueprint. `aggregated` gets the state and results of every run of an aggregator, those that throw too. */
-export function blueprintOf(plan: Plan, aggregated: (state: string, results: AggregationResults) => void): CompleteBlueprint {
+export function blueprintOf(
+  plan: Plan,
+  aggregated: (state: string, results: AggregationResults) => void,
+): CompleteBlueprint {
   const calls = new Map<string, number>();
   const throwAtFirst = (state: string, times: number) => {
     const call = (calls.get(state) ?? 0) + 1;
@@ -53,7 +63,10 @@ export function blueprintOf(plan: Plan, aggregated: (state: string, results: Agg
       throwAtFirst(state, each.throws);
       if (each.kind === "pass") return actions.transitionTo(next);
       if (each.kind === "fan") return actions.dispatchParallel(numbered(each.count), { aggregateInto: join });
-      return actions.dispatchTask({ type: "work", transitions: Object.fromEntries(each.words.map((word) => [word, TARGETS[word] ?? next])) });
+      return actions.dispatchTask({
+        type: "work",
+        transitions: Object.fromEntries(each.words.map((word) => [word, TARGETS[word] ?? next])),
+      });
     };
     steps.set(state, { kind: "handler", run });
     if (each.kind !== "fan") continue;
@@ -64,9 +77,9 @@ export function blueprintOf(plan: Plan, aggregated: (state: string, results: Agg
     };
     steps.set(join, { kind: "aggregator", run: aggregator });
   }
-  for (const end of ["done", "sad", "late", "stopped"]) steps.set(end, { kind: "end", run: null, failure: end === "sad" || end === "late" });
-  // The compiler cannot know the states of a blueprint that is made at run time.
-  return new Blueprint({ name: "random", states: [...steps.keys()] }, steps, "s0") as unknown as CompleteBlueprint;
+  for (const end of ["done", "sad", "late", "stopped"])
+    steps.set(end, { kind: "end", run: null, failure: end === "sad" || end === "late" });
+  return new Blueprint({ name: "random", states: [...steps.keys()] }, steps, "s0");
 }
 
 function numbered(count: number): TaskRequest[] {

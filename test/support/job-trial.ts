@@ -24,7 +24,12 @@ const SAYINGS = ["all", "nothing", "wrong lease", "wrong attempt"] as const;
 
 /** One thing that happens to a job. */
 type Command =
-  | { readonly op: "result"; readonly pick: number; readonly outcome: (typeof OUTCOMES)[number]; readonly says: (typeof SAYINGS)[number] }
+  | {
+      readonly op: "result";
+      readonly pick: number;
+      readonly outcome: (typeof OUTCOMES)[number];
+      readonly says: (typeof SAYINGS)[number];
+    }
   | { readonly op: "lose"; readonly pick: number; readonly reason: LossReason }
   | { readonly op: "time out"; readonly pick: number }
   | { readonly op: "tick"; readonly pick: number };
@@ -44,7 +49,11 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ op: fc.constant("lose" as const), pick, reason: fc.constantFrom<LossReason>("worker_gone", "returned", "unknown") }),
+    arbitrary: fc.record({
+      op: fc.constant("lose" as const),
+      pick,
+      reason: fc.constantFrom<LossReason>("worker_gone", "returned", "unknown"),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("time out" as const), pick }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("tick" as const), pick }) },
@@ -75,14 +84,20 @@ export class Trial {
     if (meant === undefined) return;
     if (command.op === "result") return this.#report(meant, command);
     const task = model.current(meant.id, meant.attempt);
-    const did = command.op === "lose" ? bench.lose(meant.id, meant.attempt, command.reason) : bench.timeOut(meant.id, meant.attempt);
+    const did =
+      command.op === "lose"
+        ? bench.lose(meant.id, meant.attempt, command.reason)
+        : bench.timeOut(meant.id, meant.attempt);
     expect(did).toBe(task !== null);
     if (task === null) return;
     if (command.op === "lose") model.lose(task, command.reason);
     else model.fail(task, "timeout");
   }
 
-  #report(meant: { id: string; attempt: number; lease: string }, { outcome: [outcome, verdict], says }: Extract<Command, { op: "result" }>): void {
+  #report(
+    meant: { id: string; attempt: number; lease: string },
+    { outcome: [outcome, verdict], says }: Extract<Command, { op: "result" }>,
+  ): void {
     const { bench, model } = this;
     const mark = ++this.#marks;
     const fence = {
@@ -94,7 +109,12 @@ export class Trial {
     const task = says.startsWith("wrong") ? null : model.current(meant.id, fence?.attempt);
     const before = bench.job;
     const over = model.ended;
-    const ack = bench.report({ taskId: meant.id, workerId: "w", outcome: { ...outcome, data: { [`mark_${mark}`]: mark } }, ...fence });
+    const ack = bench.report({
+      taskId: meant.id,
+      workerId: "w",
+      outcome: { ...outcome, data: { [`mark_${mark}`]: mark } },
+      ...fence,
+    });
     if (task !== null) {
       expect(ack.status).not.toBe("ignored");
       return model.take(task, verdict, mark);
@@ -110,10 +130,21 @@ export function expectAgreement({ bench, model }: Trial): void {
   expect({ status: job.status, state: job.state }).toEqual({ status: model.status, state: model.state });
   if (!model.ended) expect(job.handlerFailures).toBe(model.handlerFailures);
   const { fanOut } = job;
-  const branches = [...bench.branches.values()].filter((branch) => fanOut !== null && branch.number >= fanOut.first && !job.state.startsWith("j"));
+  const branches = [...bench.branches.values()].filter(
+    (branch) => fanOut !== null && branch.number >= fanOut.first && !job.state.startsWith("j"),
+  );
   const tasks = job.task === null ? branches : [{ ...job.task, outcome: null }];
   expect(
-    tasks.map(({ id, attempt, failures, losses, retryAt, outcome }) => ({ id, attempt, failures, losses, resting: retryAt !== null, ended: outcome?.status ?? null })),
+    tasks.map(({ id, attempt, failures, losses, retryAt, outcome }) => ({
+      id,
+      attempt,
+      failures,
+      losses,
+      resting: retryAt !== null,
+      ended: outcome?.status ?? null,
+    })),
   ).toEqual(model.tasks);
-  expect(Object.keys(job.stateHistory).filter((key) => key !== "task_error")).toEqual(model.merged.map((mark) => `mark_${mark}`));
+  expect(Object.keys(job.stateHistory).filter((key) => key !== "task_error")).toEqual(
+    model.merged.map((mark) => `mark_${mark}`),
+  );
 }

@@ -37,7 +37,10 @@ export async function call(method: string, path: string, sent: Sent = {}): Promi
 const accepted = z.object({ job_id: z.string() });
 
 /** Creates a job as alice and returns its id. */
-export async function createJob(endpoint: "one-task" | "fan-out" | "handlers" | "two-rounds", input: object): Promise<string> {
+export async function createJob(
+  endpoint: "one-task" | "fan-out" | "handlers" | "two-rounds",
+  input: object,
+): Promise<string> {
   const { status, body } = await call("POST", `/api/v1/jobs/${endpoint}`, { headers: ALICE, json: input });
   expect(status).toBe(202);
   return accepted.parse(body).job_id;
@@ -51,9 +54,14 @@ export async function viewJob(id: string): Promise<JobView> {
   return job.parse(body);
 }
 
-/** Waits until a job looks like this: what happens between objects takes a moment. */
+/** Expects something of what is read, sooner or later: what happens between objects takes a moment. */
+export function eventually<T>(read: () => T | Promise<T>) {
+  return expect.poll(read, { interval: 5, timeout: 3_000 });
+}
+
+/** Waits until a job looks like this. */
 export async function expectJob(id: string, like: object): Promise<void> {
-  await expect.poll(() => viewJob(id), { interval: 5, timeout: 3_000 }).toMatchObject(like);
+  await eventually(() => viewJob(id)).toMatchObject(like);
 }
 
 /** A task type or worker id that nobody else in the file uses, for the tests of a file share one shard. */

@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { evictAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import type { JobObject, RegistryShard } from "../../src/index.ts";
 import { HISTORY_LINGER_MS } from "../../src/limits.ts";
+import { jobObject, shard } from "./workerd-objects.ts";
 
 /**
  * Importing this module gives the test and the objects, which share an isolate, a clock that is an hour ahead. The
@@ -35,11 +36,11 @@ export async function atRealTime<T>(run: () => Promise<T>, { earlierMs = 0 } = {
   }
 }
 
-export const shard = () => env.REGISTRY.getByName("shard-0");
-export const jobObject = (id: string) => env.JOBS.getByName(id);
-
 /** Lets time pass and then runs the object's alarm, as the platform would, if it is due by now. */
-async function alarm(stub: DurableObjectStub<JobObject> | DurableObjectStub<RegistryShard>, ms: number): Promise<boolean> {
+async function alarm(
+  stub: DurableObjectStub<JobObject> | DurableObjectStub<RegistryShard>,
+  ms: number,
+): Promise<boolean> {
   pass(ms);
   const at = await runInDurableObject(stub as DurableObjectStub<JobObject>, (_, state) => state.storage.getAlarm());
   return at !== null && at <= Date.now() && runDurableObjectAlarm(stub);

@@ -1,10 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
-import { expect } from "vitest";
 import { z } from "zod";
 import { PONG, serverFrame, taskPayload, type ServerFrame, type TaskPayload } from "@batuta/worker/protocol";
-import { shard } from "./workerd-clock.ts";
-import { call, request, unique, WORKER, type Answer } from "./workerd-api.ts";
+import { shard } from "./workerd-objects.ts";
+import { type Answer, call, eventually, request, unique, WORKER } from "./workerd-api.ts";
 
 type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
 
@@ -38,7 +37,7 @@ export async function poll(workerId: string, seconds = 5): Promise<TaskPayload |
 /** Resolves once a poll of this worker waits at the shard. */
 export async function waitForPoll(workerId: string): Promise<void> {
   const open = () => runInDurableObject(shard(), (_, state) => state.getWebSockets(workerId).length);
-  await expect.poll(open, { interval: 5 }).toBeGreaterThan(0);
+  await eventually(open).toBeGreaterThan(0);
 }
 
 /** Posts a result over HTTP. */
@@ -109,7 +108,9 @@ export class WorkerSocket {
     return this.closed;
   }
 
-  async #take<T extends ServerFrame | typeof PONG>(isWanted: (frame: ServerFrame | typeof PONG) => frame is T): Promise<T>;
+  async #take<T extends ServerFrame | typeof PONG>(
+    isWanted: (frame: ServerFrame | typeof PONG) => frame is T,
+  ): Promise<T>;
   async #take(isWanted: (frame: ServerFrame | typeof PONG) => boolean): Promise<ServerFrame | typeof PONG>;
   async #take(isWanted: (frame: ServerFrame | typeof PONG) => boolean): Promise<ServerFrame | typeof PONG> {
     for (;;) {

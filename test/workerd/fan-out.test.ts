@@ -1,5 +1,6 @@
 import type { TaskPayload } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
+import { aggregatorRuns } from "../support/blueprints.ts";
 import { createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
 import { jobAlarm, WAYS } from "../support/workerd-clock.ts";
 import { postResult, register, resultOf, socketWorker, type WorkerSocket } from "../support/workerd-worker.ts";
@@ -39,19 +40,22 @@ describe.each(WAYS)("a fan-out, %s,", (_, between) => {
       status: "waiting_for_parallel_tasks",
       branches: { total: 1, done: 0, failed: 0 },
     });
-    for (const task of tasks) expect(await worker.result(task)).toMatchObject({ status: "parallel_branch_result_accepted" });
+    for (const task of tasks)
+      expect(await worker.result(task)).toMatchObject({ status: "parallel_branch_result_accepted" });
     await between();
     await expectJob(id, { status: "finished", result: { order: numbers(1), succeeded: 1 }, branches: null });
   });
 
   test("is aggregated in the order of submission, whatever the order of results and their duplicates", async () => {
     const { id, worker, tasks } = await handedOver(20);
-    const [last, ...others] = tasks.toSorted((a, b) => (numberOf(a) * 7) % 20 - (numberOf(b) * 7) % 20);
+    const [last, ...others] = tasks.toSorted((a, b) => ((numberOf(a) * 7) % 20) - ((numberOf(b) * 7) % 20));
     if (last === undefined) throw new Error("There are no tasks.");
     for (const [done, task] of others.entries()) {
       if (done % 5 === 0) await between();
       const failing = numberOf(task) % 6 === 5;
-      expect(await worker.result(task, failing ? PERMANENT : {})).toMatchObject({ status: "parallel_branch_result_accepted" });
+      expect(await worker.result(task, failing ? PERMANENT : {})).toMatchObject({
+        status: "parallel_branch_result_accepted",
+      });
       expect(await worker.result(task)).toMatchObject({ status: "ignored", reason: "stale_task" });
     }
     await between();
@@ -61,12 +65,14 @@ describe.each(WAYS)("a fan-out, %s,", (_, between) => {
     expect(await worker.result(last)).toMatchObject({ status: "ignored", reason: "job_already_terminated" });
     await between();
     await expectJob(id, { status: "finished", result: { order: numbers(20), succeeded: 17, failed } });
+    expect(aggregatorRuns.get(id)).toBe(1);
   });
 
   test("tries each branch again by itself, and a branch that keeps failing is one failed result", async () => {
     const { id, worker, tasks } = await handedOver(3);
     const [failing, succeeding, recovering] = tasks;
-    if (failing === undefined || succeeding === undefined || recovering === undefined) throw new Error("Too few tasks.");
+    if (failing === undefined || succeeding === undefined || recovering === undefined)
+      throw new Error("Too few tasks.");
     await worker.result(recovering, TRANSIENT);
     await worker.result(succeeding);
     await worker.result(failing, TRANSIENT);
@@ -107,6 +113,7 @@ describe.each(WAYS)("a fan-out, %s,", (_, between) => {
     for (const { status, body } of answers) expect({ status, body }).toEqual(ended);
     await between();
     await expectJob(id, { status: "finished", result: { order: numbers(200), succeeded: 200 } });
+    expect(aggregatorRuns.get(id)).toBe(1);
   });
 
   test("may follow another; each is counted by itself", async () => {

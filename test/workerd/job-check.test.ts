@@ -1,8 +1,10 @@
 import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { QueueObject, RegistryShard } from "../../src/index.ts";
-import { createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
-import { deliver, jobAlarm, pass, shard, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { RegistryShard } from "../../src/index.ts";
+import { createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
+import { deliver, jobAlarm, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { makeUnreachable, shard, shardRows } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const LEASE_MS = 60_000;
@@ -12,17 +14,16 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Whether the shard has a row for the task of this job. */
-const waits = (id: string) =>
-  runInDurableObject(
-    shard(),
-    (_, { storage }) => storage.sql.exec("SELECT 1 FROM waiting WHERE task_id = ?", `${id}-1`).toArray().length === 1,
+/** The text of all messages in the dispatch queue. */
+const queued = () =>
+  runInDurableObject(env.LOCAL_QUEUES.getByName("dispatch"), (_, { storage }) =>
+    JSON.stringify(storage.sql.exec("SELECT body FROM messages").toArray()),
   );
 
 async function waitingJob() {
   const type = unique();
   const id = await createJob("one-task", { type });
-  await expect.poll(() => waits(id)).toBe(true);
+  await eventually(() => shardRows("waiting", id)).toBe(1);
   return { id, type };
 }
 
@@ -62,10 +63,10 @@ describe.each(WAYS)("a job's check, %s,", (_, between) => {
       storage.sql.exec("DELETE FROM waiting WHERE task_id = ?", `${id}-2`);
     });
     await abortAllDurableObjects();
-    await between();
+    pass(LEASE_MS / 2);
     const back = await socketWorker([], { workerId: worker.workerId, holding: [held] });
     await between();
-    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    expect(await jobAlarm(id, LEASE_MS / 2)).toBe(true);
     await back.result(held);
     await back.hello([type]);
     const attempts = new Map([[held.task_id, held.attempt]]);
@@ -76,6 +77,26 @@ describe.each(WAYS)("a job's check, %s,", (_, between) => {
     }
     expect(attempts).toEqual(new Map([1, 2, 3].map((number) => [`${id}-${number}`, number === 2 ? 2 : 1])));
     await expectJob(id, { status: "finished" });
+  });
+
+  test("that cannot reach the registry is made again later", async () => {
+    const { id } = await waitingJob();
+    makeUnreachable("shard-0");
+    await between();
+    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    vi.restoreAllMocks();
+    expect(await jobAlarm(id, 1_000)).toBe(false);
+    await between();
+    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker", current_task_info: { attempt: 1 } });
+  });
+
+  test("does not come at once again while the history's queue is away", async () => {
+    makeUnreachable("history");
+    const { id } = await waitingJob();
+    await between();
+    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    expect(await jobAlarm(id, 1_000)).toBe(false);
   });
 
   test("ends a task that has run too long; its worker is told to stop", async () => {
@@ -116,23 +137,27 @@ describe.each(WAYS)("a job's check, %s,", (_, between) => {
 describe.each(WAYS)("a job whose offer gets lost, %s,", (_, between) => {
   test("because the registry is away, comes through the dispatch queue", async () => {
     const type = unique();
-    vi.spyOn(RegistryShard.prototype, "offer").mockRejectedValueOnce(new Error("The shard is away."));
+    makeUnreachable("shard-0");
     const id = await createJob("one-task", { type });
+    await eventually(queued).toContain(id);
     await between();
+    vi.restoreAllMocks();
     const worker = await socketWorker([type]);
+    pass(LEASE_MS / 2);
     await deliver("dispatch");
     const task = await worker.task();
     expect(task).toMatchObject({ job_id: id, attempt: 1 });
     await worker.result(task);
     await expectJob(id, { status: "finished" });
+    expect(await queued()).not.toContain(id);
   });
 
   test("because registry and queue are away, is found by its own check", async () => {
     const [type, workerId] = [unique(), unique()];
-    vi.spyOn(RegistryShard.prototype, "offer").mockRejectedValueOnce(new Error("The shard is away."));
-    const send = vi.spyOn(QueueObject.prototype, "send").mockRejectedValueOnce(new Error("The queue is away."));
+    const tries = makeUnreachable("shard-0", "dispatch");
     const id = await createJob("one-task", { type });
-    await expect.poll(() => send.mock.calls.length).toBeGreaterThan(0);
+    await eventually(() => tries.mock.calls.flat()).toContain("dispatch");
+    vi.restoreAllMocks();
     await between();
     expect(await jobAlarm(id, LEASE_MS)).toBe(true);
     await between();
@@ -147,7 +172,7 @@ describe.each(WAYS)("a job whose offer gets lost, %s,", (_, between) => {
     const type = unique();
     const offer = vi.spyOn(RegistryShard.prototype, "offer").mockImplementation(() => new Promise(() => {}) as never);
     const id = await createJob("one-task", { type });
-    await expect.poll(() => offer.mock.calls.length).toBe(1);
+    await eventually(() => offer.mock.calls.length).toBe(1);
     await abortAllDurableObjects();
     offer.mockRestore();
     expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker" });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ADMIN, ALICE, call, createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
+import { ADMIN, ALICE, call, createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
 import { deliver, jobAlarm, WAYS } from "../support/workerd-clock.ts";
 import { openSocket, poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
@@ -44,12 +44,10 @@ describe.each(WAYS)("a job, %s,", (_, between) => {
     await expectJob(id, { status: "finished" });
     await between();
     const list = async () => (await call("GET", "/api/v1/jobs?status=finished", { headers: ALICE })).body;
-    await expect
-      .poll(async () => {
-        await deliver("history");
-        return list();
-      })
-      .toContainEqual(expect.objectContaining({ id, blueprint: "one_task", current_state: "done" }));
+    await eventually(async () => {
+      await deliver("history");
+      return list();
+    }).toContainEqual(expect.objectContaining({ id, blueprint: "one_task", current_state: "done" }));
     expect((await call("GET", "/api/v1/jobs", { headers: ADMIN })).body).toEqual([]);
     const history = await call("GET", `/api/v1/jobs/${id}/history`, { headers: ALICE });
     expect(history.body).toMatchObject([

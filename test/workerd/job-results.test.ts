@@ -2,7 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import { JobObject } from "../../src/index.ts";
 import type { ReportedResult } from "../../src/job/take-result.ts";
 import { createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
-import { jobAlarm, pass, shard, WAYS } from "../support/workerd-clock.ts";
+import { jobAlarm, pass, WAYS } from "../support/workerd-clock.ts";
+import { whereabouts } from "../support/workerd-objects.ts";
 import { postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const TRANSIENT = { status: "failure", error: { code: "TRANSIENT_ERROR", message: "busy" } };
@@ -15,11 +16,6 @@ async function handedOver() {
   const worker = await socketWorker([type]);
   const id = await createJob("one-task", { type });
   return { id, worker, task: await worker.task() };
-}
-
-/** What the registry knows of the task. */
-async function whereabouts({ job_id: jobId, task_id: taskId, attempt }: { job_id: string; task_id: string; attempt: number }) {
-  return (await shard().locate([{ jobId, taskId, attempt }]))[0];
 }
 
 describe.each(WAYS)("a result, %s,", (_, between) => {

@@ -2,7 +2,8 @@ import { exports } from "cloudflare:workers";
 import { taskPayload } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
 import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
-import { shard, WAYS } from "../support/workerd-clock.ts";
+import { WAYS } from "../support/workerd-clock.ts";
+import { shard, whereabouts } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, waitForPoll } from "../support/workerd-worker.ts";
 
 /** A registered worker, by its id, and a task type only it takes. */
@@ -14,7 +15,9 @@ async function pollingWorker() {
 
 /** The shard's side of a poll, without the edge that would confirm the task; resolves with the task it brings. */
 async function openLine(workerId: string) {
-  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, { headers: { Upgrade: "websocket" } });
+  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
+    headers: { Upgrade: "websocket" },
+  });
   if (line === null) throw new Error("The shard opened no line.");
   const task = new Promise<string>((resolve) => {
     line.addEventListener("message", ({ data }) => resolve(String(data)));
@@ -67,12 +70,13 @@ describe.each(WAYS)("a long poll, %s,", (_, between) => {
     const { type, workerId } = await pollingWorker();
     const { line, task } = await openLine(workerId);
     const id = await createJob("one-task", { type });
-    const { task_id: taskId, attempt } = await task;
+    const taken = await task;
+    expect(taken.job_id).toBe(id);
     await between();
     line.send("taken");
     line.close(1000, "done");
     await between();
-    expect(await shard().locate([{ jobId: id, taskId, attempt }])).toMatchObject([{ is: "held" }]);
+    expect(await whereabouts(taken)).toMatchObject({ is: "held" });
     await expectJob(id, { current_task_info: { attempt: 1 } });
   });
 
@@ -93,7 +97,9 @@ test("a task is not brought to a caller that has hung up", async () => {
   const { type, workerId } = await pollingWorker();
   const caller = new AbortController();
   const path = `/_worker/workers/${workerId}/tasks/next?timeout=30`;
-  const polled = exports.default.fetch(new Request(request("GET", path, { headers: WORKER }), { signal: caller.signal }));
+  const polled = exports.default.fetch(
+    new Request(request("GET", path, { headers: WORKER }), { signal: caller.signal }),
+  );
   await waitForPoll(workerId);
   caller.abort();
   await expect(polled).rejects.toThrow();

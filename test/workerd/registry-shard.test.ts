@@ -1,23 +1,24 @@
-import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import type { Offer } from "../../src/dispatch/offer.ts";
-import { call, createJob, expectJob, unique, WORKER } from "../support/workerd-api.ts";
-import { pass, shard, shardAlarm, WAYS } from "../support/workerd-clock.ts";
-import { openSocket, poll, postResult, register, resultOf, socketWorker, waitForPoll } from "../support/workerd-worker.ts";
+import { call, createJob, eventually, expectJob, unique, WORKER } from "../support/workerd-api.ts";
+import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { shard, shardRows } from "../support/workerd-objects.ts";
+import {
+  openSocket,
+  poll,
+  postResult,
+  register,
+  resultOf,
+  socketWorker,
+  waitForPoll,
+} from "../support/workerd-worker.ts";
 
 const GRACE_MS = 10_000;
 const TTL_MS = 120_000;
 
 const heartbeat = (workerId: string) => call("PATCH", `/_worker/workers/${workerId}`, { headers: WORKER });
 
-/** Rows of one of the shard's tables that speak of this. */
-function rows(table: "workers" | "waiting" | "leases", of: string): Promise<number> {
-  return runInDurableObject(shard(), (_, { storage }) =>
-    storage.sql.exec(`SELECT * FROM ${table}`).toArray().filter((row) => JSON.stringify(row).includes(of)).length,
-  );
-}
-
-const waits = (id: string) => expect.poll(() => rows("waiting", id)).toBe(1);
+const waits = (id: string) => eventually(() => shardRows("waiting", id)).toBe(1);
 
 /** A polling worker that holds the one task of a job. */
 async function polledTask() {
@@ -55,7 +56,7 @@ describe.each(WAYS)("a task that no worker takes yet, %s,", (_, between) => {
     await between();
     const worker = await socketWorker([type]);
     expect(await worker.task()).toMatchObject({ job_id: id, attempt: 1 });
-    expect(await rows("waiting", id)).toBe(0);
+    expect(await shardRows("waiting", id)).toBe(0);
   });
 
   test("goes to a worker that polls, or registers with a poll open", async () => {
@@ -99,7 +100,7 @@ describe.each(WAYS)("an offer, %s,", (_, between) => {
     expect(await shard().offer([{ ...task, attempt: 2 }])).toEqual(["waiting"]);
     await between();
     expect(await shard().offer([task])).toEqual(["known"]);
-    expect(await rows("waiting", task.taskId)).toBe(1);
+    expect(await shardRows("waiting", task.taskId)).toBe(1);
     const worker = await socketWorker([task.type], { slots: 2 });
     expect(await worker.task()).toMatchObject({ attempt: 2 });
     await between();
@@ -134,7 +135,10 @@ describe.each(WAYS)("a polling worker, %s,", (_, between) => {
     const again = await other.task();
     expect(again).toMatchObject({ task_id: task.task_id, attempt: 2 });
     await between();
-    expect((await postResult(workerId, resultOf(task))).body).toMatchObject({ status: "ignored", reason: "stale_task" });
+    expect((await postResult(workerId, resultOf(task))).body).toMatchObject({
+      status: "ignored",
+      reason: "stale_task",
+    });
     await between();
     await other.result(again);
     await expectJob(id, { status: "finished" });
@@ -184,8 +188,8 @@ describe.each(WAYS)("a polling worker, %s,", (_, between) => {
     const { id, workerId } = await polledTask();
     await between();
     await shardAlarm(TTL_MS);
-    expect(await rows("leases", id)).toBe(0);
-    expect(await rows("workers", workerId)).toBe(0);
+    expect(await shardRows("leases", id)).toBe(0);
+    expect(await shardRows("workers", workerId)).toBe(0);
     expect(await heartbeat(workerId)).toMatchObject({ status: 404, body: { code: "worker_not_found" } });
   });
 });

@@ -1,6 +1,8 @@
+import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
-import { createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
-import { atRealTime, jobAlarm, pass, shard, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
+import { atRealTime, jobAlarm, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { shard, whereabouts } from "../support/workerd-objects.ts";
 import { openSocket, register, socketWorker } from "../support/workerd-worker.ts";
 
 const GRACE_MS = 10_000;
@@ -21,7 +23,8 @@ describe.each(WAYS)("a worker's socket, %s,", (_, between) => {
     await between();
     await worker.close();
     await between();
-    expect(await shardAlarm(GRACE_MS - 1_000)).toBe(false);
+    await shardAlarm(GRACE_MS - 1_000);
+    expect(await whereabouts(task)).toMatchObject({ is: "held" });
     await between();
     expect(await shardAlarm(1_000)).toBe(true);
     const again = await other.task();
@@ -98,7 +101,7 @@ describe.each(WAYS)("a worker's socket, %s,", (_, between) => {
     expect(await worker.rest()).toEqual([]);
     await between();
     const later = await createJob("one-task", { type });
-    await expect.poll(() => shard().locate([{ jobId: later, taskId: `${later}-1`, attempt: 1 }])).toEqual([{ is: "waiting" }]);
+    await eventually(() => whereabouts({ ...task, job_id: later, task_id: `${later}-1` })).toEqual({ is: "waiting" });
     expect(await worker.result(task)).toMatchObject({ status: "result_accepted_success" });
     await expectJob(id, { status: "finished" });
     await between();
@@ -126,6 +129,20 @@ describe.each(WAYS)("a worker's socket, %s,", (_, between) => {
     expect(await worker.next("error")).toMatchObject({ code: "unknown_worker" });
     await register(worker.workerId);
     expect(await worker.hello([])).toMatchObject({ type: "welcome" });
+  });
+
+  test("is closed when its worker says more than can be kept with it, and others are not harmed", async () => {
+    const type = unique();
+    const [greedy, modest] = [await socketWorker([]), await socketWorker([type])];
+    await between();
+    greedy.send({ type: "hello", slots: 1, supported_tasks: Array.from({ length: 1_000 }, unique) });
+    expect(await greedy.closed).toMatchObject({ code: 1009 });
+    await between();
+    const id = await createJob("one-task", { type });
+    const task = await modest.task();
+    await between();
+    expect(await whereabouts(task)).toMatchObject({ is: "held" });
+    expect(task.job_id).toBe(id);
   });
 
   test("tells clients how far the task is, in the words of older workers too", async () => {
@@ -180,7 +197,30 @@ describe.each(WAYS)("a silent socket, %s,", (_, between) => {
       const id = await createJob("one-task", { type });
       const task = await worker.task();
       await between();
-      expect(await shard().locate([{ jobId: id, taskId: task.task_id, attempt: 1 }])).toMatchObject([{ is: "held" }]);
+      expect(await whereabouts(task)).toMatchObject({ is: "held" });
+      expect(task.job_id).toBe(id);
     });
+  });
+});
+
+describe("when a deploy drops all sockets,", () => {
+  const deploy = () => evictDurableObject(shard(), { webSockets: "close" });
+
+  test("a worker that comes back keeps what it holds", async () => {
+    const { id, type, worker, task } = await handedOver();
+    await deploy();
+    await worker.closed;
+    const back = await openSocket(worker.workerId);
+    expect(await back.hello([type], { holding: [task] })).toMatchObject({ current_tasks: [task.task_id] });
+    expect(await back.result(task)).toMatchObject({ status: "result_accepted_success", attempt: 1 });
+    await expectJob(id, { status: "finished" });
+  });
+
+  test("the task of a worker that does not come back goes to another with the job's next check", async () => {
+    const { id, type } = await handedOver();
+    await deploy();
+    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    const other = await socketWorker([type]);
+    expect(await other.task()).toMatchObject({ job_id: id, attempt: 2 });
   });
 });

@@ -4,7 +4,7 @@ import { endBundler } from "../bundle.ts";
 import { plainly } from "../plain-error.ts";
 import { startServer } from "../server/index.ts";
 import { SERVER_ARGUMENTS, assertKnownArguments, readServerOptions } from "../server/options.ts";
-import { endWithServer, exitWithParent } from "../server/process-guard.ts";
+import { endWithServer, whenParentIsGone } from "../process-guard.ts";
 import { readyLine } from "../server/ready-line.ts";
 import { VERSION } from "../version.ts";
 
@@ -15,7 +15,7 @@ export const server = defineCommand({
     plainly(async () => {
       assertKnownArguments(rawArgs, SERVER_ARGUMENTS, args._);
       const options = readServerOptions(args, process.env);
-      exitWithParent();
+      whenParentIsGone(() => process.exit(1));
       const running = await startServer(options);
       endWithServer(running);
       await endBundler();

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { Request, Response } from "miniflare";
+import { type Request, Response } from "miniflare";
 import type { Credentials } from "./credentials.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { Miniflare, MiniflareCoreError } from "miniflare";
-import { SOURCE_ROOT, bundleWorker } from "../bundle.ts";
+import { SOURCE_ROOT, type WorkerBundle, bundleWorker } from "../bundle.ts";
 import { PlainError } from "../plain-error.ts";
 import { type Credentials, settleCredentials } from "./credentials.ts";
 import { startCron } from "./cron.ts";
@@ -8,8 +8,9 @@ import { type DataFolder, takeDataFolder } from "./data-folder.ts";
 import { HISTORY_DATABASE, WORKER, embeddedWorker } from "./embedded-worker.ts";
 import { applyMigrations } from "./migrations.ts";
 import { DEFAULTS, type ServerOptions } from "./options.ts";
-import { assertPortFree } from "./port.ts";
+import { assertPortFree, portTaken } from "./port.ts";
 import { guardRuntime } from "./runtime-guard.ts";
+import { explainStartException } from "./start-exception.ts";
 import { type RuntimeLog, createRuntimeLog } from "./runtime-log.ts";
 
 export type { ServerOptions } from "./options.ts";
@@ -46,12 +47,12 @@ export async function startServer(given: Partial<ServerOptions> = {}): Promise<B
 async function startIn(folder: DataFolder, options: ServerOptions): Promise<BatutaServer> {
   const credentials = settleCredentials(options, folder.path);
   await assertPortFree(options.host, options.port);
-  const { code } = await bundleWorker({ blueprints: options.blueprints });
+  const bundle = await bundleWorker({ blueprints: options.blueprints });
 
   guardRuntime();
   const log = createRuntimeLog((line) => process.stderr.write(`${line}\n`));
   const { miniflare: configuration, reachedAt } = embeddedWorker({
-    code,
+    code: bundle.code,
     credentials,
     dataFolder: folder.path,
     options,
@@ -65,7 +66,7 @@ async function startIn(folder: DataFolder, options: ServerOptions): Promise<Batu
   } catch (error) {
     // It fails with the same error that is being told.
     await miniflare.dispose().catch(() => undefined);
-    throw startFailure(error, options, log);
+    throw startFailure(error, options, log, bundle);
   }
   log.open();
 
@@ -95,12 +96,17 @@ async function assertConfigured(worker: Awaited<ReturnType<Miniflare["getWorker"
   );
 }
 
-function startFailure(error: unknown, { port, blueprints }: ServerOptions, log: RuntimeLog): unknown {
+function startFailure(
+  error: unknown,
+  { port, blueprints }: ServerOptions,
+  log: RuntimeLog,
+  bundle: WorkerBundle,
+): unknown {
+  const exception = log.startFailure();
+  if (exception === undefined) log.open();
   if (!(error instanceof MiniflareCoreError)) return error;
-  if (error.code === "ERR_ADDRESS_IN_USE")
-    return new PlainError(`Port ${port} is taken. Stop the other program or choose another with --port.`);
-  const reason = log.startFailure() ?? error.message;
-  return new PlainError(
-    `The Worker does not start${blueprints === undefined ? "" : ` with the blueprints of ${blueprints}`}: ${reason}`,
-  );
+  if (error.code === "ERR_ADDRESS_IN_USE") return new PlainError(portTaken(port));
+  const which = blueprints === undefined ? "" : ` with the blueprints of ${blueprints}`;
+  const reason = exception === undefined ? error.message : explainStartException(exception, bundle);
+  return new PlainError(`The Worker does not start${which}: ${reason}`);
 }

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { jsonObject } from "@batuta/worker/protocol";
 import type { Context } from "hono";
 import { z } from "zod";
+import type { Client } from "../../access/clients.ts";
+import type { Quota } from "../../access/quota.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import type { CompleteBlueprint } from "../../blueprint/index.ts";
 import { jsonBytes } from "../../job/state-history.ts";
@@ -45,11 +47,8 @@ function idFor(client: string, key: string | undefined): string {
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
 
-async function spendQuota(c: Context<HttpEnv>): Promise<void> {
-  const client = c.get("client");
-  const { quota } = client;
-  if (quota === undefined) return;
-  const answer = await c.env.CLIENTS.getByName(client.name).spend(quota, Date.now());
+async function spendQuota(c: Context<HttpEnv>, { name }: Client, quota: Quota): Promise<void> {
+  const answer = await c.env.CLIENTS.getByName(name).spend(quota, Date.now());
   if (answer.ok) return;
   const wait = Math.max(1, Math.ceil((answer.resetsAt - Date.now()) / 1000));
   throw new Problem(429, "quota_exceeded", `Quota exceeded: ${quota.limit} jobs a ${quota.period}. It is refilled at ${new Date(answer.resetsAt).toISOString()}.`, {
@@ -69,9 +68,13 @@ export function createJobRoute(bp: CompleteBlueprint) {
     const key = c.req.header("Idempotency-Key");
     const id = idFor(client.name, key);
     const initialData = inputOf(bp, await readJson(c.req.raw));
-    await spendQuota(c);
     const requestDigest = key === undefined ? "" : createHash("sha256").update(`${bp.name}\n${JSON.stringify(initialData)}`).digest("hex");
-    const { name, plan, params } = client;
+    const { name, plan, params, quota } = client;
+    if (quota !== undefined) {
+      // A repeated request makes no job, so it must not be refused for want of quota.
+      const repeated = key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
+      if (!repeated) await spendQuota(c, client, quota);
+    }
     const tracing = traceContext(c.req.header("traceparent") ?? null);
     const created = await callObject(c.env.JOBS, id, (job) =>
       job.create(bp.name, { id, client: { name, plan, params }, initialData, requestDigest, tracing }),
@@ -79,6 +82,6 @@ export function createJobRoute(bp: CompleteBlueprint) {
     if (created === "conflict") {
       throw new Problem(409, "conflict", "This Idempotency-Key was used for another request. Use a new key for a new job.");
     }
-    return c.json({ status: "accepted", job_id: id }, 202);
+    return Response.json({ status: "accepted", job_id: id }, { status: 202 });
   };
 }

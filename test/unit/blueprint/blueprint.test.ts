@@ -7,7 +7,14 @@ const begun = () => blueprint({ name: "photos", states: ["work", "join", "bad", 
 
 describe("a blueprint", () => {
   test("remembers what it was begun with, and has defaults for the rest", () => {
-    expect(begun()).toMatchObject({ name: "photos", version: 1, api: null, input: null, stateHistory: null, startState: null });
+    expect(begun()).toMatchObject({
+      name: "photos",
+      version: 1,
+      api: null,
+      input: null,
+      stateHistory: null,
+      startState: null,
+    });
     const input = z.object({ files: z.array(z.string()) });
     const stateHistory = z.object({ size: z.number() });
     const full = blueprint({ name: "x", version: 3, api: { endpoint: "/jobs/x" }, input, stateHistory, states: ["a"] });
@@ -35,7 +42,11 @@ describe("a blueprint", () => {
 
   test("ends with a result and as a failure when an end state says both", () => {
     const why = () => "why";
-    expect(begun().end("bad", why, { failure: true }).steps.get("bad")).toEqual({ kind: "end", run: why, failure: true });
+    expect(begun().end("bad", why, { failure: true }).steps.get("bad")).toEqual({
+      kind: "end",
+      run: why,
+      failure: true,
+    });
   });
 
   test("is never changed: each step makes another one", () => {
@@ -59,7 +70,9 @@ describe("what the compiler refuses is refused at start as well", () => {
 
   test("a second start state", () => {
     const started = untyped().start("work", handler) as unknown as ReturnType<typeof untyped>;
-    expect(() => started.start("join", handler)).toThrow(new BlueprintError("Blueprint 'photos' already has a start state: 'work'."));
+    expect(() => started.start("join", handler)).toThrow(
+      new BlueprintError("Blueprint 'photos' already has a start state: 'work'."),
+    );
   });
 });
 
@@ -67,7 +80,9 @@ describe("the actions", () => {
   test("are plain values, without anything that was not asked for", () => {
     expect(actions.transitionTo("a")).toEqual({ kind: "transition", to: "a" });
     expect(actions.transitionTo("a", { n: 1 })).toEqual({ kind: "transition", to: "a", stateHistory: { n: 1 } });
-    expect(actions.dispatchTask({ type: "t", priority: 2, transitions: { success: "a" }, stateHistory: { n: 1 } })).toEqual({
+    expect(
+      actions.dispatchTask({ type: "t", priority: 2, transitions: { success: "a" }, stateHistory: { n: 1 } }),
+    ).toEqual({
       kind: "dispatch_task",
       task: { type: "t", priority: 2 },
       transitions: { success: "a" },

@@ -7,13 +7,17 @@ import { z } from "zod";
 
 const input = z.object({ files: z.array(z.string()), approve: z.boolean().default(false) });
 const stateHistory = z.object({ pictures: z.array(z.string()), jobId: z.number() });
-const typed = () => blueprint({ name: "typed", version: 1, input, stateHistory, states: ["a", "b", "c", "bad", "done"] });
+const typed = () =>
+  blueprint({ name: "typed", version: 1, input, stateHistory, states: ["a", "b", "c", "bad", "done"] });
 const bare = () => blueprint({ name: "bare", states: ["a", "b"] });
 
 const complete = typed()
   .start("a", ({ initialData, actions }) =>
     actions.dispatchParallel(
-      initialData.files.map((file) => ({ type: "resize", params: { file, draft: initialData.approve satisfies boolean } })),
+      initialData.files.map((file) => ({
+        type: "resize",
+        params: { file, draft: initialData.approve satisfies boolean },
+      })),
       { aggregateInto: "b" },
     ),
   )
@@ -23,7 +27,11 @@ const complete = typed()
   })
   .handler("c", async ({ actions, stateHistory, client, tracingContext }) => {
     const known: string[] = [...stateHistory.pictures, client.plan, tracingContext["traceparent"] ?? ""];
-    return actions.dispatchTask({ type: "sheet", params: { known }, transitions: { success: "done", failure: "bad", odd: "a" } });
+    return actions.dispatchTask({
+      type: "sheet",
+      params: { known },
+      transitions: { success: "done", failure: "bad", odd: "a" },
+    });
   })
   .end("bad", { failure: true })
   .end("done", ({ stateHistory }) => stateHistory.pictures);
@@ -31,7 +39,9 @@ const complete = typed()
 export default [complete] satisfies CompleteBlueprint[];
 
 // Without a schema the input is an object of unknown members.
-bare().start("a", ({ initialData, actions }) => actions.transitionTo("b", { file: initialData["file"] satisfies unknown }));
+bare().start("a", ({ initialData, actions }) =>
+  actions.transitionTo("b", { file: initialData["file"] satisfies unknown }),
+);
 
 // A key of state_history does not hide what the context itself has.
 typed().start("a", ({ jobId, actions }) => actions.transitionTo("b", { id: jobId satisfies string }));
@@ -40,7 +50,9 @@ typed().start("a", ({ jobId, actions }) => actions.transitionTo("b", { id: jobId
 export const unfinished: CompleteBlueprint = bare().start("a", ({ actions }) => actions.transitionTo("b"));
 
 // @ts-expect-error There is no start state.
-export const unstarted: CompleteBlueprint = bare().handler("a", ({ actions }) => actions.transitionTo("b")).end("b");
+export const unstarted: CompleteBlueprint = bare()
+  .handler("a", ({ actions }) => actions.transitionTo("b"))
+  .end("b");
 
 // @ts-expect-error The state does not exist.
 bare().start("zz", ({ actions }) => actions.transitionTo("b"));
@@ -54,11 +66,13 @@ bare().start("a", ({ actions }) => actions.dispatchTask({ type: "t", transitions
 // @ts-expect-error The state to aggregate into does not exist.
 bare().start("a", ({ actions }) => actions.dispatchParallel([], { aggregateInto: "zz" }));
 
+const started = bare().start("a", ({ actions }) => actions.transitionTo("b"));
+
 // @ts-expect-error The state has its handler already.
-bare().start("a", ({ actions }) => actions.transitionTo("b")).handler("a", ({ actions }) => actions.transitionTo("b"));
+started.handler("a", ({ actions }) => actions.transitionTo("b"));
 
 // @ts-expect-error There is a start state already.
-bare().start("a", ({ actions }) => actions.transitionTo("b")).start("b", ({ actions }) => actions.transitionTo("b"));
+started.start("b", ({ actions }) => actions.transitionTo("b"));
 
 // @ts-expect-error A handler must decide something.
 bare().start("a", () => {});
@@ -81,5 +95,8 @@ typed().start("a", ({ aggregationResults, actions }) => actions.transitionTo("b"
 // @ts-expect-error Where a job ends there is nothing left to decide.
 typed().end("done", ({ actions }) => actions.transitionTo("a"));
 
-// @ts-expect-error A handler may not change state_history in place.
-typed().start("a", ({ stateHistory, actions }) => actions.transitionTo("b", { pictures: (stateHistory.pictures = []) }));
+typed().start("a", ({ stateHistory, actions }) => {
+  // @ts-expect-error A handler may not change state_history in place.
+  stateHistory.pictures = [];
+  return actions.transitionTo("b");
+});

@@ -18,9 +18,14 @@ interface Odd {
 }
 
 /** A blueprint as someone without a compiler might make it. */
-function odd({ steps = STEPS, states = Object.keys(steps), start = "work", name = "photos", ...rest }: Odd): CompleteBlueprint {
-  const made = new Blueprint({ name, states, ...rest }, new Map(Object.entries(steps)), start);
-  return made as unknown as CompleteBlueprint;
+function odd({
+  steps = STEPS,
+  states = Object.keys(steps),
+  start = "work",
+  name = "photos",
+  ...rest
+}: Odd): CompleteBlueprint {
+  return new Blueprint({ name, states, ...rest }, new Map(Object.entries(steps)), start);
 }
 
 function faultsOf(...blueprints: readonly CompleteBlueprint[]): string[] {
@@ -58,9 +63,21 @@ describe("a fault in the states", () => {
   test.each<[string, Odd, string]>([
     ["a state twice", { states: ["work", "done", "work"] }, "names a state twice in 'states'."],
     ["no start", { start: null }, "must have exactly one start state: call .start(state, handler)."],
-    ["a handler of a state that does not exist", { states: ["work", "done"], steps: { ...STEPS, wrok: STEPS["work"] as Step } }, "has a handler for state 'wrok', which is not in 'states'."],
-    ["a state without a handler", { states: ["work", "rest", "done"] }, "has no handler for state 'rest': add .handler, .aggregator or .end, or take it out of 'states'."],
-    ["no end", { steps: { work: STEPS["work"] as Step } }, "has no end state: a job could never finish. Add .end(state)."],
+    [
+      "a handler of a state that does not exist",
+      { states: ["work", "done"], steps: { ...STEPS, wrok: STEPS["work"] as Step } },
+      "has a handler for state 'wrok', which is not in 'states'.",
+    ],
+    [
+      "a state without a handler",
+      { states: ["work", "rest", "done"] },
+      "has no handler for state 'rest': add .handler, .aggregator or .end, or take it out of 'states'.",
+    ],
+    [
+      "no end",
+      { steps: { work: STEPS["work"] as Step } },
+      "has no end state: a job could never finish. Add .end(state).",
+    ],
   ])("such as %s is named with the blueprint", (_, bp, fault) => {
     expect(faultsOf(odd(bp))).toEqual([`Blueprint 'photos' ${fault}`]);
   });
@@ -68,7 +85,9 @@ describe("a fault in the states", () => {
 
 describe("a fault in the names", () => {
   test.each(["", "two words", "a/b", "ü", "x".repeat(65)])("such as the name %j is refused", (name) => {
-    expect(faultsOf(odd({ name }))).toContain(`Blueprint '${name}' needs a name of 1 to 64 letters, digits, '_' or '-'.`);
+    expect(faultsOf(odd({ name }))).toContain(
+      `Blueprint '${name}' needs a name of 1 to 64 letters, digits, '_' or '-'.`,
+    );
   });
 
   test.each([0, -1, 1.5, NaN, Infinity])("such as the version %d is refused", (version) => {
@@ -92,7 +111,20 @@ describe("a fault in the names", () => {
 });
 
 describe("a route that is the product's own", () => {
-  const RESERVED = ["admin", "auth", "blueprints", "dashboard", "events", "project", "projects", "schedules", "user", "users", "workers", "ws"];
+  const RESERVED = [
+    "admin",
+    "auth",
+    "blueprints",
+    "dashboard",
+    "events",
+    "project",
+    "projects",
+    "schedules",
+    "user",
+    "users",
+    "workers",
+    "ws",
+  ];
 
   test.each(RESERVED)("is refused: below '/%s'", (word) => {
     for (const version of ["v1", ""]) {
@@ -139,7 +171,9 @@ describe("blueprints together", () => {
   });
 
   test("are told all of their faults at once, one a line", () => {
-    expect(faultsOf(odd({ name: "one", start: null, version: 0 }), odd({ name: "two", states: ["work", "rest", "done"] }))).toEqual([
+    expect(
+      faultsOf(odd({ name: "one", start: null, version: 0 }), odd({ name: "two", states: ["work", "rest", "done"] })),
+    ).toEqual([
       "Blueprint 'one' needs a version that is a whole number from 1.",
       "Blueprint 'one' must have exactly one start state: call .start(state, handler).",
       "Blueprint 'two' has no handler for state 'rest': add .handler, .aggregator or .end, or take it out of 'states'.",

@@ -18,7 +18,9 @@ describe("the results of a fan-out", () => {
 
   test("say what was asked, who did it, at which attempt, and what came of it", () => {
     const error = { code: "PERMANENT_ERROR", message: "m" };
-    const { all } = aggregate([branchOf(1, { attempt: 3, outcome: outcomeOf({ status: "failure", error, workerId: null }) })]);
+    const { all } = aggregate([
+      branchOf(1, { attempt: 3, outcome: outcomeOf({ status: "failure", error, workerId: null }) }),
+    ]);
     expect(all).toEqual([
       {
         index: 0,

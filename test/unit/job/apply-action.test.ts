@@ -6,11 +6,14 @@ import { MAX_BRANCHES, MAX_INLINE_BYTES } from "../../../src/limits.ts";
 import { flow, runningJob, surroundings, T0 } from "../../support/job-builders.ts";
 
 const later = surroundings({ now: T0 + 5_000 });
-const apply = (action: Action | undefined, over = {}) => applyAction(runningJob(over), flow, action, later);
+const apply = (action: Action, over = {}) => applyAction(runningJob(over), flow, action, later);
 
 describe("transitionTo", () => {
   test("moves the job to the state, to be run at once, and merges what is given with it", () => {
-    const { record, offers, branches } = apply(actions.transitionTo("next", { b: 2 }), { stateHistory: { a: 1 }, error: "old" });
+    const { record, offers, branches } = apply(actions.transitionTo("next", { b: 2 }), {
+      stateHistory: { a: 1 },
+      error: "old",
+    });
     expect(record).toMatchObject({
       status: "running",
       state: "next",
@@ -23,13 +26,24 @@ describe("transitionTo", () => {
     });
     expect([offers, branches]).toEqual([[], []]);
     expect(record.unsent).toMatchObject([
-      { seq: 11, event_type: "state_finished", state: "work", previous_state: "work", next_state: "next", duration_ms: 5_000 },
+      {
+        seq: 11,
+        event_type: "state_finished",
+        state: "work",
+        previous_state: "work",
+        next_state: "next",
+        duration_ms: 5_000,
+      },
     ]);
   });
 
   test("forgets the fan-out and the progress of the state it leaves", () => {
     const over = { fanOut: { into: "work", first: 1, total: 0 }, progress: 0.5, progressMessage: "half" };
-    expect(apply(actions.transitionTo("next"), over).record).toMatchObject({ fanOut: null, progress: null, progressMessage: null });
+    expect(apply(actions.transitionTo("next"), over).record).toMatchObject({
+      fanOut: null,
+      progress: null,
+      progressMessage: null,
+    });
   });
 
   test("ends a job that goes round without ever waiting", () => {
@@ -46,7 +60,14 @@ describe("dispatchTask", () => {
   test("makes the job wait for the first attempt of a task of its own", () => {
     const task = { type: "resize", params: { width: 1 }, priority: 3, transitions: { success: "next" } };
     const { record, offers } = apply(actions.dispatchTask(task), { nextTask: 4, transitions: 7 });
-    expect(record).toMatchObject({ status: "waiting_for_worker", state: "work", nextTask: 5, transitions: 0, wakeAt: null, checkAt: T0 + 65_000 });
+    expect(record).toMatchObject({
+      status: "waiting_for_worker",
+      state: "work",
+      nextTask: 5,
+      transitions: 0,
+      wakeAt: null,
+      checkAt: T0 + 65_000,
+    });
     expect(record.task).toEqual({
       id: "job-4",
       request: { type: "resize", params: { width: 1 }, priority: 3 },
@@ -70,7 +91,8 @@ describe("dispatchTask", () => {
 });
 
 describe("dispatchParallel", () => {
-  const tasks = (count: number): TaskRequest[] => Array.from({ length: count }, (_, n) => ({ type: "x", params: { n } }));
+  const tasks = (count: number): TaskRequest[] =>
+    Array.from({ length: count }, (_, n) => ({ type: "x", params: { n } }));
   const fanOut = (count: number) => actions.dispatchParallel(tasks(count), { aggregateInto: "join" });
 
   test("makes the job wait for one branch a task, in submission order", () => {
@@ -95,7 +117,12 @@ describe("dispatchParallel", () => {
 
   test("of nothing aggregates at once", () => {
     const { record, branches, offers } = apply(fanOut(0));
-    expect(record).toMatchObject({ status: "running", state: "join", fanOut: { into: "join", total: 0 }, wakeAt: T0 + 5_000 });
+    expect(record).toMatchObject({
+      status: "running",
+      state: "join",
+      fanOut: { into: "join", total: 0 },
+      wakeAt: T0 + 5_000,
+    });
     expect([branches, offers]).toEqual([[], []]);
   });
 
@@ -129,13 +156,19 @@ describe("an action that cannot be done", () => {
       actions.dispatchParallel([], { aggregateInto: "next" }),
       "Blueprint 'flow': state 'work' aggregates into 'next', which has no aggregator. Register it with .aggregator.",
     ],
-    [
-      "is none",
-      undefined,
-      "The handler of state 'work' in blueprint 'flow' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.",
-    ],
   ])("because it %s says so", (_, action, text) => {
     expect(() => apply(action)).toThrow(new StepError(text));
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ["no type", { type: "" }],
+    ["a strategy that does not exist", { type: "x", dispatchStrategy: "constructor" }],
+    ["a time limit of nothing", { type: "x", timeoutSeconds: 0 }],
+    ["a negative cost", { type: "x", maxCost: -1 }],
+    ["requirements that are a list", { type: "x", resourceRequirements: [] }],
+  ])("because a task has %s names the state", (_, request) => {
+    const action: Action = { kind: "dispatch_task", task: request as unknown as TaskRequest, transitions: {} };
+    expect(() => apply(action)).toThrow(/^State 'work' dispatches a task that is not valid: /);
   });
 
   test("because a task's params are too large says how large", () => {

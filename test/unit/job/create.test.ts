@@ -23,8 +23,16 @@ describe("a new job", () => {
 
   test("cannot be made of a blueprint without a start state", () => {
     const bp = blueprint({ name: "lost", states: ["done"] }).end("done");
-    const input = { id: "j", client: { name: "c", plan: "p", params: {} }, initialData: {}, requestDigest: "", tracing: {} };
-    expect(() => createJob({ ...bp, unfinished: [] as never }, input, T0)).toThrow("Blueprint 'lost' has no start state.");
+    const input = {
+      id: "j",
+      client: { name: "c", plan: "p", params: {} },
+      initialData: {},
+      requestDigest: "",
+      tracing: {},
+    };
+    expect(() => createJob({ ...bp, unfinished: [] as never }, input, T0)).toThrow(
+      "Blueprint 'lost' has no start state.",
+    );
   });
 });
 
@@ -36,7 +44,16 @@ describe("a job that ends", () => {
     ["cancelled", "job_cancelled"],
   ] as const)("as %s waits for nothing more and says so in history", (status, event_type) => {
     const job = endJob(waitingJob({}, { fanOut: { into: "join", first: 1, total: 2 } }), { status }, T0 + 50);
-    expect(job).toMatchObject({ status, task: null, fanOut: null, wakeAt: null, checkAt: null, finishedAt: T0 + 50, result: null, error: null });
+    expect(job).toMatchObject({
+      status,
+      task: null,
+      fanOut: null,
+      wakeAt: null,
+      checkAt: null,
+      finishedAt: T0 + 50,
+      result: null,
+      error: null,
+    });
     expect(job.unsent).toMatchObject([{ event_type, status, duration_ms: 50 }]);
   });
 

@@ -46,20 +46,25 @@ describe("the events that are not sent yet", () => {
   test("are those of the record and of the branches after the last that was sent, in order", () => {
     fc.assert(
       fc.property(events, fc.integer({ min: 0, max: 60 }), (all, sentSeq) => {
-        const own = all.filter((event) => !event.inBranch).sort((a, b) => a.seq - b.seq);
+        const own = all.filter((event) => !event.inBranch).toSorted((a, b) => a.seq - b.seq);
         const branches = all
           .filter((event) => event.inBranch)
           .map(({ seq }, index) => branchOf(index + 1, { outcome: outcomeOf({ eventSeq: seq }) }));
         const unsent = own.map(({ seq }) => ({ seq, at: T0, state: "work", event_type: "state_started" as const }));
         const job = fannedOutJob(branches.length, { unsent, sentSeq });
         const expected = all.map((event) => event.seq).filter((seq) => seq > sentSeq);
-        expect(unsentEvents(job, branches).map((event) => event.seq)).toEqual(expected.sort((a, b) => a - b));
+        expect(unsentEvents(job, branches).map((event) => event.seq)).toEqual(expected.toSorted((a, b) => a - b));
       }),
     );
   });
 
   test("of a branch say which task ended, how, and in which fan-out", () => {
-    const outcome = outcomeOf({ eventSeq: 12, endedAt: T0 + 40, status: "failure", error: { code: "X", message: "m" } });
+    const outcome = outcomeOf({
+      eventSeq: 12,
+      endedAt: T0 + 40,
+      status: "failure",
+      error: { code: "X", message: "m" },
+    });
     expect(unsentEvents(fannedOutJob(2), [branchOf(1), branchOf(2, { attempt: 3, outcome })])).toEqual([
       {
         seq: 12,

@@ -14,10 +14,19 @@ describe("a single task whose attempt is lost", () => {
   test.each(REASONS)("by %s is offered anew at once, with a lease of its own", (reason, error, losses) => {
     const change = loseSingle(waitingJob({ failures: 2 }), "job-1", 1, reason, later);
     expect(change?.record).toMatchObject({ status: "waiting_for_worker", error: null });
-    expect(change?.record.task).toMatchObject({ id: "job-1", attempt: 2, failures: 2, losses, retryAt: null });
+    expect(change?.record.task).toMatchObject({
+      id: "job-1",
+      attempt: 2,
+      failures: 2,
+      losses,
+      dispatchedAt: T0 + 5_000,
+      retryAt: null,
+    });
     expect(change?.record.task?.lease).not.toBe("held");
     expect(change?.offers).toEqual([change?.record.task]);
-    expect(change?.record.unsent).toMatchObject([{ seq: 11, event_type: "task_lost", task_id: "job-1", attempt_number: 1, error }]);
+    expect(change?.record.unsent).toMatchObject([
+      { seq: 11, event_type: "task_lost", task_id: "job-1", attempt_number: 1, error },
+    ]);
   });
 
   test("is given up once it has lost its worker too often: it may be what stops them", () => {
@@ -29,12 +38,19 @@ describe("a single task whose attempt is lost", () => {
       status: "quarantined",
       error: "Task failed with permanent error: Task lost its worker 6 times; it may be what stops them.",
     });
-    expect(change?.record.unsent.map((event) => event.event_type)).toEqual(["task_lost", "task_finished", "job_quarantined"]);
+    expect(change?.record.unsent.map((event) => event.event_type)).toEqual([
+      "task_lost",
+      "task_finished",
+      "job_quarantined",
+    ]);
   });
 
   test("is never given up for a hand-over that did not happen", () => {
     const change = loseSingle(waitingJob({ losses: MAX_LEASE_LOSSES }), "job-1", 1, "returned", later);
-    expect(change?.record).toMatchObject({ status: "waiting_for_worker", task: { attempt: 2, losses: MAX_LEASE_LOSSES } });
+    expect(change?.record).toMatchObject({
+      status: "waiting_for_worker",
+      task: { attempt: 2, losses: MAX_LEASE_LOSSES },
+    });
   });
 
   test.each([
@@ -51,7 +67,9 @@ describe("a branch whose attempt is lost", () => {
   test.each(REASONS)("by %s is offered anew at once, with a lease of its own", (reason, error, losses) => {
     const change = loseBranch(fannedOutJob(2), branchOf(2), 2, 1, reason, later);
     expect(change).toMatchObject({ writeRecord: true, record: { status: "waiting_for_parallel_tasks" } });
-    expect(change?.branches).toMatchObject([{ number: 2, attempt: 2, losses, retryAt: null, outcome: null }]);
+    expect(change?.branches).toMatchObject([
+      { number: 2, attempt: 2, losses, dispatchedAt: T0 + 5_000, retryAt: null, outcome: null },
+    ]);
     expect(change?.branches[0]?.lease).not.toBe("held-2");
     expect(change?.offers).toEqual(change?.branches);
     expect(change?.record.unsent).toMatchObject([{ event_type: "task_lost", task_id: "job-2", error }]);
@@ -59,8 +77,16 @@ describe("a branch whose attempt is lost", () => {
 
   test("is one more failure for the aggregator once it has lost its worker too often", () => {
     const change = loseBranch(fannedOutJob(2), branchOf(2, { losses: MAX_LEASE_LOSSES }), 2, 1, "unknown", later);
-    expect(change).toMatchObject({ writeRecord: true, offers: [], record: { status: "waiting_for_parallel_tasks", eventSeq: 12 } });
-    expect(change?.branches[0]?.outcome).toMatchObject({ status: "failure", error: { code: "PERMANENT_ERROR" }, eventSeq: 12 });
+    expect(change).toMatchObject({
+      writeRecord: true,
+      offers: [],
+      record: { status: "waiting_for_parallel_tasks", eventSeq: 12 },
+    });
+    expect(change?.branches[0]?.outcome).toMatchObject({
+      status: "failure",
+      error: { code: "PERMANENT_ERROR" },
+      eventSeq: 12,
+    });
   });
 
   test("is the end of the fan-out when it is the last and given up", () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { historyMessage } from "../../../src/history/events.ts";
 import type { Task } from "../../../src/job/record.ts";
 import { isEnded, mayMove } from "../../../src/job/status.ts";
 import type { JobBench } from "../../support/job-bench.ts";
@@ -9,7 +10,10 @@ import { command, expectAgreement, Trial } from "../../support/job-trial.ts";
 const commands = fc.array(command, { maxLength: 40, size: "max" });
 
 /** Runs random jobs through random lives and checks something after each thing that happens. */
-function forEachLife(check: (trial: Trial, plan: Plan) => void, whenOver: (trial: Trial, plan: Plan) => void = () => {}): void {
+function forEachLife(
+  check: (trial: Trial, plan: Plan) => void,
+  whenOver: (trial: Trial, plan: Plan) => void = () => {},
+): void {
   fc.assert(
     fc.property(plan, commands, (plan, commands) => {
       const trial = new Trial(plan);
@@ -59,6 +63,27 @@ describe("a job, whatever happens to it", () => {
     });
   });
 
+  test("tells history only what history understands", () => {
+    const summary = {
+      job_id: "job",
+      client: "c",
+      blueprint: "b",
+      status: "s",
+      current_state: "s",
+      created_at: 0,
+      updated_at: 0,
+      finished_at: null,
+    };
+    forEachLife(
+      () => {},
+      ({ bench: { events } }) => {
+        const sent: unknown = JSON.parse(JSON.stringify({ v: 1, job: summary, events }));
+        expect(historyMessage.parse(sent)).toEqual({ v: 1, job: summary, events });
+        for (const { duration_ms } of events) expect(duration_ms ?? 0).toBeGreaterThanOrEqual(0);
+      },
+    );
+  });
+
   test("gives every attempt a lease of its own, and only ever counts attempts up", () => {
     forEachLife(
       () => {},
@@ -86,7 +111,9 @@ describe("a job, whatever happens to it", () => {
     forEachLife(({ bench }) => {
       const { job, open, deadline } = bench;
       if (isEnded(job.status)) return expect(deadline).toBeNull();
-      const due = [job.wakeAt, job.task?.retryAt, ...open.map((branch) => branch.retryAt)].filter((at) => typeof at === "number");
+      const due = [job.wakeAt, job.task?.retryAt, ...open.map((branch) => branch.retryAt)].filter(
+        (at) => typeof at === "number",
+      );
       expect(deadline).not.toBeNull();
       expect(deadline).toBeLessThanOrEqual(Math.min(Infinity, ...due));
       if (job.status === "awaiting_retry") expect(due).not.toEqual([]);

@@ -22,7 +22,12 @@ function runNow(job: JobRecord, bp: CompleteBlueprint, branches: Parameters<type
 describe("a step", () => {
   test("begins with an event that counts the attempts of the state", () => {
     const { record } = runNow(freshJob(flow, { handlerFailures: 2, unsent: [] }), flow);
-    expect(record.unsent[0]).toMatchObject({ event_type: "state_started", state: "work", status: "running", attempt_number: 3 });
+    expect(record.unsent[0]).toMatchObject({
+      event_type: "state_started",
+      state: "work",
+      status: "running",
+      attempt_number: 3,
+    });
   });
 
   test("gives its handler all that it may know, the keys of state_history by name, and no token or lease", () => {
@@ -72,7 +77,13 @@ describe("an end state", () => {
 
   test("without a handler finishes the job with state_history as the result", () => {
     const job = ending((bp) => bp.end("done"));
-    expect(job).toMatchObject({ status: "finished", result: { a: 1 }, error: null, finishedAt: T0 + 5_000, wakeAt: null });
+    expect(job).toMatchObject({
+      status: "finished",
+      result: { a: 1 },
+      error: null,
+      finishedAt: T0 + 5_000,
+      wakeAt: null,
+    });
     expect(job.unsent.at(-1)).toMatchObject({ event_type: "job_finished", status: "finished", duration_ms: 5_000 });
   });
 
@@ -89,7 +100,10 @@ describe("an end state", () => {
   });
 
   test("can both compute a result and mean failure", () => {
-    expect(ending((bp) => bp.end("done", () => "why", { failure: true }))).toMatchObject({ status: "failed", result: "why" });
+    expect(ending((bp) => bp.end("done", () => "why", { failure: true }))).toMatchObject({
+      status: "failed",
+      result: "why",
+    });
   });
 
   test("whose handler throws is retried like any other", () => {
@@ -103,7 +117,10 @@ describe("an end state", () => {
 
   test("whose result is too large to keep is retried and then quarantined, with the size", () => {
     const end = (bp: ReturnType<typeof started>) => bp.end("done", () => "x".repeat(262_143));
-    expect(ending(end)).toMatchObject({ status: "awaiting_retry", error: expect.stringContaining("262145 bytes; 262144 are allowed") });
+    expect(ending(end)).toMatchObject({
+      status: "awaiting_retry",
+      error: expect.stringContaining("262145 bytes; 262144 are allowed"),
+    });
   });
 });
 
@@ -114,7 +131,13 @@ describe("a handler that fails", () => {
 
   test("is retried after a backoff, on a counter of its own", () => {
     const { record } = runNow(runningJob({ handlerFailures: 1 }), throwing);
-    expect(record).toMatchObject({ status: "awaiting_retry", handlerFailures: 2, error: "broken", state: "work", wakeAt: T0 + 6_000 });
+    expect(record).toMatchObject({
+      status: "awaiting_retry",
+      handlerFailures: 2,
+      error: "broken",
+      state: "work",
+      wakeAt: T0 + 6_000,
+    });
     expect(record.unsent.at(-1)).toMatchObject({ event_type: "state_failed", attempt_number: 2, error: "broken" });
   });
 
@@ -139,8 +162,26 @@ describe("a handler that fails", () => {
     expect(runNow(runningJob(), bp).record.error).toBe(String(thrown));
   });
 
+  test.each([undefined, null, "done", {}, { kind: "fly" }, { kind: "constructor" }, []])(
+    "by returning %j, which is no action, is told what to return",
+    (value) => {
+      expect(
+        runNow(
+          runningJob(),
+          handling(() => value as never),
+        ).record,
+      ).toMatchObject({
+        status: "awaiting_retry",
+        error:
+          "The handler of state 'work' in blueprint 'one' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.",
+      });
+    },
+  );
+
   test("by an action that cannot be done has changed nothing else", () => {
-    const bp = handling(({ actions }) => actions.dispatchTask({ type: "x", params: 1n, transitions: {}, stateHistory: { a: 1 } }));
+    const bp = handling(({ actions }) =>
+      actions.dispatchTask({ type: "x", params: 1n, transitions: {}, stateHistory: { a: 1 } }),
+    );
     const job = runningJob({ stateHistory: { kept: 1 }, nextTask: 3 });
     expect(runNow(job, bp)).toMatchObject({
       offers: [],
@@ -150,9 +191,20 @@ describe("a handler that fails", () => {
   });
 });
 
+// Known defect: such a step can never be written; the write throws, and the job is woken for the same step for ever.
+test.fails("a handler that hands over what cannot be stored fails like one that throws", () => {
+  const bp = handling(({ actions }) => actions.transitionTo("done", { later: () => 1 }));
+  expect(runNow(runningJob(), bp).record.status).toBe("awaiting_retry");
+});
+
 describe("a handler that takes its time", () => {
   test("leaves the job as started until it answers, and then sees the clock of that moment", async () => {
-    const run = runStep(freshJob(), handling(async ({ actions }) => actions.transitionTo("done")), NONE, later);
+    const run = runStep(
+      freshJob(),
+      handling(async ({ actions }) => actions.transitionTo("done")),
+      NONE,
+      later,
+    );
     if (!("started" in run)) throw new Error("The handler was expected to take its time.");
     expect(run.started).toMatchObject({ status: "running", state: "work" });
     const { record } = await run.finish(() => surroundings({ now: T0 + 60_000 }));

@@ -82,7 +82,9 @@ describe("a declared stateHistory", () => {
   });
 
   test("lets keys through that it does not name", () => {
-    expect(mergeStateHistory(runningJob(), declared, { task_error: { type: "x" } })).toEqual({ task_error: { type: "x" } });
+    expect(mergeStateHistory(runningJob(), declared, { task_error: { type: "x" } })).toEqual({
+      task_error: { type: "x" },
+    });
   });
 
   test("names blueprint, state and field of what does not fit", () => {

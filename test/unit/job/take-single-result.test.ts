@@ -1,8 +1,8 @@
 import { resultAck, type TaskOutcome } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
 import type { JobRecord } from "../../../src/job/record.ts";
-import { failSingle, failureOf, takeSingleResult } from "../../../src/job/take-result.ts";
-import { flow, resultOf, singleTask, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
+import { takeSingleResult } from "../../../src/job/take-result.ts";
+import { flow, resultOf, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
 
 const later = surroundings({ now: T0 + 5_000 });
 
@@ -17,26 +17,44 @@ describe("a result that ends the job's task", () => {
   const INVALID = { code: "INVALID_INPUT_ERROR", message: "width is negative" };
 
   test.each([
-    [{ status: "failure", error: PERMANENT }, "failure", "quarantined", "Task failed with permanent error: no such file"],
+    [
+      { status: "failure", error: PERMANENT },
+      "failure",
+      "quarantined",
+      "Task failed with permanent error: no such file",
+    ],
     [{ status: "failure", error: INVALID }, "failure", "failed", "Task failed due to invalid input: width is negative"],
     [{ status: "cancelled" }, "cancelled", "cancelled", "The worker cancelled the task."],
     [{ status: "perhaps" }, "success", "failed", "Worker returned unhandled status: perhaps"],
   ])("%j is acknowledged as %s and makes the job %s: %s", (outcome, ack, status, error) => {
     const { ack: said, job } = take(waitingJob(), outcome);
     expect(said).toBe(`result_accepted_${ack}`);
-    expect(job).toMatchObject({ status, error, state: "work", task: null, wakeAt: null, checkAt: null, finishedAt: T0 + 5_000 });
+    expect(job).toMatchObject({
+      status,
+      error,
+      state: "work",
+      task: null,
+      wakeAt: null,
+      checkAt: null,
+      finishedAt: T0 + 5_000,
+    });
   });
 
   test("a success without a transition for it is an unhandled status too", () => {
-    expect(take(waitingJob({ transitions: { failure: "sorry" } }), {}).job?.error).toBe("Worker returned unhandled status: success");
+    expect(take(waitingJob({ transitions: { failure: "sorry" } }), {}).job?.error).toBe(
+      "Worker returned unhandled status: success",
+    );
   });
 
-  test.each(["constructor", "toString", "__proto__", "valueOf"])("the word '%s' is a status like any other", (status) => {
-    expect(take(waitingJob(), { status }).job).toMatchObject({
-      status: "failed",
-      error: `Worker returned unhandled status: ${status}`,
-    });
-  });
+  test.each(["constructor", "toString", "__proto__", "valueOf"])(
+    "the word '%s' is a status like any other",
+    (status) => {
+      expect(take(waitingJob(), { status }).job).toMatchObject({
+        status: "failed",
+        error: `Worker returned unhandled status: ${status}`,
+      });
+    },
+  );
 });
 
 describe("a result with a transition", () => {
@@ -63,7 +81,15 @@ describe("a result with a transition", () => {
   test("tells history of the attempt's end and of the move, in that order", () => {
     const { job } = take(waitingJob({ attempt: 2, lease: "held" }), {});
     expect(job?.unsent).toMatchObject([
-      { seq: 11, event_type: "task_finished", task_id: "job-1", attempt_number: 2, worker_id: "w", duration_ms: 5_000, state: "work" },
+      {
+        seq: 11,
+        event_type: "task_finished",
+        task_id: "job-1",
+        attempt_number: 2,
+        worker_id: "w",
+        duration_ms: 5_000,
+        state: "work",
+      },
       { seq: 12, event_type: "state_finished", previous_state: "work", next_state: "next", duration_ms: 5_000 },
     ]);
   });
@@ -82,84 +108,10 @@ describe("a result with a transition", () => {
     const { ack, job } = take(waitingJob(), { data: { much: "x".repeat(300_000) } });
     expect(ack).toBe("result_accepted_failure");
     expect(job?.status).toBe("quarantined");
-    expect(job?.error).toMatch(/^Task failed with permanent error: state_history would grow to 300\d{3} bytes in state 'work'; 262144 are allowed\./);
+    expect(job?.error).toMatch(
+      /^Task failed with permanent error: state_history would grow to 300\d{3} bytes in state 'work'; 262144 are allowed\./,
+    );
     expect(job?.unsent.map((event) => event.event_type)).toEqual(["task_finished", "job_quarantined"]);
-  });
-});
-
-describe("a failure that may pass", () => {
-  test.each([
-    ["its code", { code: "TRANSIENT_ERROR", message: "busy" }, "busy"],
-    ["an unknown code", { code: "OUT_OF_INK", message: "refill" }, "refill"],
-    ["the word for what only the orchestrator decides", { code: "TIMEOUT_ERROR", message: "my own limit" }, "my own limit"],
-    ["a code that every object has", { code: "constructor", message: "odd" }, "odd"],
-    ["no code", { message: "odd" }, "odd"],
-    ["no message", { code: "TRANSIENT_ERROR" }, "No error message provided."],
-    ["a bare text", "it broke", "it broke"],
-    ["null", null, "No error details provided."],
-    ["nothing", undefined, "No error details provided."],
-  ])("by %s is retried, then quarantined", (_, error, message) => {
-    const outcome = { status: "failure", error };
-    const first = take(waitingJob(), outcome);
-    expect(first.ack).toBe("result_accepted_failure");
-    expect(first.job).toMatchObject({ status: "waiting_for_worker", error: message, state: "work" });
-    const last = take(waitingJob({ failures: 3, attempt: 4 }), outcome);
-    expect(last.ack).toBe("result_accepted_failure");
-    expect(last.job).toMatchObject({ status: "quarantined", error: `Task failed after 4 attempts: ${message}`, task: null });
-  });
-
-  test("makes a new attempt with a lease of its own after a backoff, and offers nothing yet", () => {
-    const { job, offers } = take(waitingJob({ failures: 1, attempt: 4, losses: 2 }), { status: "failure", error: "busy" });
-    expect(job?.task).toMatchObject({ id: "job-1", failures: 2, attempt: 5, losses: 2, retryAt: T0 + 6_000 });
-    expect(job?.task?.lease).not.toBe("held");
-    expect(offers).toEqual([]);
-  });
-
-  test("is final at once when the deployment allows no retries", () => {
-    const around = surroundings({ settings: { maxRetries: 0 } });
-    const { change } = takeSingleResult(waitingJob(), flow, resultOf({ status: "failure", error: "busy" }), around);
-    expect(change?.record).toMatchObject({ status: "quarantined", error: "Task failed after 1 attempts: busy" });
-  });
-});
-
-describe("a failure transition", () => {
-  test.each(["PERMANENT_ERROR", "INVALID_INPUT_ERROR"])("takes a job with %s on instead of ending it, with the reason", (code) => {
-    const job = waitingJob({ transitions: { success: "next", failure: "late" } }, { stateHistory: { kept: 1 } });
-    const { job: moved } = take(job, { status: "failure", error: { code, message: "m" } });
-    expect(moved).toMatchObject({
-      status: "running",
-      state: "late",
-      error: `${code}: m`,
-      stateHistory: { kept: 1, task_error: { type: "resize", code, message: "m" } },
-    });
-  });
-
-  test("is taken for a failure that may pass only when the retries are used up", () => {
-    const transitions = { success: "next", failure: "late" };
-    const error = "busy";
-    expect(take(waitingJob({ transitions, failures: 2 }), { status: "failure", error }).job?.state).toBe("work");
-    expect(take(waitingJob({ transitions, failures: 3 }), { status: "failure", error }).job?.state).toBe("late");
-  });
-});
-
-describe("a timeout", () => {
-  const failure = { code: "TIMEOUT_ERROR", message: "Worker task timed out." };
-  const end = (transitions: Record<string, string>) => {
-    const task = singleTask({ transitions });
-    return failSingle(waitingJob({ transitions }), task, failure, null, later).record;
-  };
-
-  test("fails the job without another attempt", () => {
-    expect(end({ success: "next" })).toMatchObject({ status: "failed", error: "Worker task timed out.", task: null });
-  });
-
-  test("takes the timeout transition, else the failure transition", () => {
-    expect(end({ timeout: "late", failure: "sorry" })).toMatchObject({ status: "running", state: "late" });
-    expect(end({ failure: "sorry" })).toMatchObject({ status: "running", state: "sorry", error: "TIMEOUT_ERROR: Worker task timed out." });
-  });
-
-  test("names no worker in history", () => {
-    expect(end({}).unsent[0]).not.toHaveProperty("worker_id");
   });
 });
 
@@ -183,16 +135,18 @@ describe("a result that does not count", () => {
   ])("is one %s", (_, task, over) => {
     const taken = takeSingleResult(waitingJob(task), flow, resultOf({}, over), later);
     expect(taken).toEqual({
-      ack: { status: "ignored", reason: "stale_task", message: "The job no longer waits for this attempt of the task." },
+      ack: {
+        status: "ignored",
+        reason: "stale_task",
+        message: "The job no longer waits for this attempt of the task.",
+      },
       change: null,
     });
   });
 
   test("does not include that of a worker that knows neither attempt nor lease", () => {
-    expect(takeSingleResult(waitingJob({ attempt: 7 }), flow, resultOf({}), later).ack.status).toBe("result_accepted_success");
+    expect(takeSingleResult(waitingJob({ attempt: 7 }), flow, resultOf({}), later).ack.status).toBe(
+      "result_accepted_success",
+    );
   });
-});
-
-test("an error that is an object keeps its code and message", () => {
-  expect(failureOf({ status: "failure", error: { code: "X", message: "m" } })).toEqual({ code: "X", message: "m" });
 });

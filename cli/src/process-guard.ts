@@ -1,4 +1,4 @@
-import type { BatutaServer } from "./index.ts";
+import type { BatutaServer } from "./server/index.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -22,12 +22,17 @@ export function endWithServer(server: BatutaServer): void {
     process.removeAllListeners(signal);
     process.on(signal, end);
   }
-  process.removeAllListeners("disconnect");
-  process.once("disconnect", end);
+  whenParentIsGone(end);
 }
 
-/** Ends the process when the one that started it is gone; for the time before there is a server to stop. */
-export function exitWithParent(): void {
-  if (process.send !== undefined && !process.connected) process.exit(1);
-  process.once("disconnect", () => process.exit(1));
+/**
+ * Calls back when the process that started this one over IPC is gone, at once if it is already. Never called without IPC.
+ * Waiting for it does not keep this process alive.
+ */
+export function whenParentIsGone(run: () => void): void {
+  if (process.send === undefined) return;
+  if (!process.connected) run();
+  process.removeAllListeners("disconnect");
+  process.once("disconnect", run);
+  process.channel?.unref();
 }

@@ -1,0 +1,101 @@
+import { expect } from "vitest";
+import { z } from "zod";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON; null for an empty body. */
+  readonly body: unknown;
+}
+
+/** What fetch takes as a body. */
+export type RequestBody = NonNullable<RequestInit["body"]>;
+
+interface Sent {
+  readonly headers?: Record<string, string>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it is. */
+  readonly text?: RequestBody;
+}
+
+const accepted = z.object({ job_id: z.string() });
+
+const jobView = z.looseObject({
+  status: z.string(),
+  current_state: z.string(),
+  result: z.unknown(),
+  error_message: z.string().nullable(),
+  branches: z.object({ total: z.number(), done: z.number(), failed: z.number() }).nullable(),
+});
+export type JobView = z.infer<typeof jobView>;
+
+const historyRow = z.looseObject({
+  seq: z.number(),
+  event_type: z.string(),
+  task_id: z.string().nullable(),
+  attempt_number: z.number().nullable(),
+  worker_id: z.string().nullable(),
+  error: z.string().nullable(),
+});
+export type HistoryRow = z.infer<typeof historyRow>;
+
+/** Sends one request and reads the whole answer. */
+export async function call(url: string, method: string, { headers = {}, json, text }: Sent = {}): Promise<Answer> {
+  const body = text ?? (json === undefined ? null : JSON.stringify(json));
+  const streamed = body instanceof ReadableStream ? { duplex: "half" as const } : {};
+  const response = await fetch(url, { method, headers, body, ...streamed, signal: AbortSignal.timeout(20_000) });
+  const answer = await response.text();
+  return { status: response.status, headers: response.headers, body: answer === "" ? null : JSON.parse(answer) };
+}
+
+/** A client of a running server. */
+export class ApiClient {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  /** A request below `/api/v1` with this client's token. */
+  call(method: string, path: string, { headers, ...sent }: Sent = {}): Promise<Answer> {
+    return call(`${this.#url}/api/v1${path}`, method, {
+      ...sent,
+      headers: { "X-Avtomatika-Token": this.#token, ...headers },
+    });
+  }
+
+  /**
+   * @param endpoint last part of the create route
+   * @param key Idempotency-Key
+   * @returns the job's id
+   */
+  async create(endpoint: string, input: object, key?: string): Promise<string> {
+    const headers = key === undefined ? {} : { "Idempotency-Key": key };
+    const { status, body } = await this.call("POST", `/jobs/${endpoint}`, { headers, json: input });
+    expect({ status, body }).toMatchObject({ status: 202 });
+    return accepted.parse(body).job_id;
+  }
+
+  async view(id: string): Promise<JobView> {
+    return jobView.parse((await this.call("GET", `/jobs/${id}`)).body);
+  }
+
+  /** Waits until the job looks like this, through outages of the server. */
+  async expectJob(id: string, like: object, timeout = 20_000): Promise<JobView> {
+    await expect.poll(() => this.view(id), { interval: 25, timeout }).toMatchObject(like);
+    return this.view(id);
+  }
+
+  /** Waits until the job's history has come as far as its end. */
+  async history(id: string): Promise<HistoryRow[]> {
+    const read = async () => z.array(historyRow).parse((await this.call("GET", `/jobs/${id}/history`)).body);
+    const last = async () => (await read()).at(-1)?.event_type;
+    await expect
+      .poll(last, { interval: 100, timeout: 20_000 })
+      .toMatch(/^job_(finished|failed|quarantined|cancelled)$/);
+    return read();
+  }
+}

@@ -1,0 +1,171 @@
+import type { HeldTask, WorkerRegistration } from "@batuta/worker/protocol";
+import { Dispatcher, type Placement } from "../../durable-objects/registry-shard/dispatcher.ts";
+import type { Lease } from "../../durable-objects/registry-shard/lease.ts";
+import { Leases } from "../../durable-objects/registry-shard/leases.ts";
+import { restore } from "../../durable-objects/registry-shard/restore.ts";
+import { Roster, type Member } from "../../durable-objects/registry-shard/roster.ts";
+import { migrateShard } from "../../durable-objects/registry-shard/shard-schema.ts";
+import { ShardStore } from "../../durable-objects/registry-shard/shard-store.ts";
+import { readConfiguration } from "../../src/configuration.ts";
+import type { Offer } from "../../src/dispatch/offer.ts";
+import type { Env } from "../../src/env.ts";
+import type { LossReason } from "../../src/job/lose-task.ts";
+import { FakeWorkerSocket } from "./fake-worker-socket.ts";
+import { T0 } from "./job-builders.ts";
+import { sqliteStorage } from "./sqlite-storage.ts";
+
+// An empty environment: the defaults of all settings.
+const SETTINGS = readConfiguration({} as Env);
+
+/** A registry shard without its object: its parts over a real SQLite, with fake sockets and a clock that a test moves. */
+export class ShardBench {
+  now = T0;
+  readonly sqlite = sqliteStorage();
+  readonly store: ShardStore;
+  readonly sockets: FakeWorkerSocket[] = [];
+  readonly pongs = new Map<WebSocket, number>();
+  /** Leases whose jobs were told of the loss. */
+  readonly told: (readonly [taskId: string, attempt: number, reason: LossReason])[] = [];
+  /** Set: jobs cannot be told. */
+  jobsAreAway = false;
+  roster: Roster;
+  dispatcher: Dispatcher;
+  leases: Leases;
+
+  constructor() {
+    migrateShard(this.sqlite.storage);
+    this.store = new ShardStore(this.sqlite.storage.sql);
+    [this.roster, this.dispatcher, this.leases] = this.#wake();
+  }
+
+  /** The object loses its memory between two turns; rows and the attachments of open sockets are left. */
+  async evict(): Promise<void> {
+    await Promise.resolve();
+    [this.roster, this.dispatcher, this.leases] = this.#wake();
+  }
+
+  register(id: string, tasks: readonly string[] = ["resize"], info: Partial<WorkerRegistration> = {}): Member {
+    const member = this.roster.member(id, this.now);
+    member.info = { worker_id: id, supported_tasks: [...tasks], ...info };
+    member.registeredTasks = new Set(tasks);
+    this.leases.renew(member, this.now, { write: true });
+    this.roster.refresh(member);
+    this.dispatcher.fill(member, this.now);
+    return member;
+  }
+
+  /** A registered worker connects and says hello. */
+  connect(
+    id: string,
+    slots = 1,
+    tasks: readonly string[] = ["resize"],
+    held: readonly HeldTask[] = [],
+  ): FakeWorkerSocket {
+    const member = this.roster.get(id) ?? this.register(id, tasks);
+    const socket = this.#socket();
+    if (member.socket !== null) {
+      this.leases.orphan(member, this.now);
+      this.#fakeOf(member.socket)?.close();
+    }
+    Object.assign(member, { socket: socket.asWebSocket(), slots, socketTasks: new Set(tasks), seenAt: this.now });
+    this.leases.resume(member, held, this.now);
+    this.roster.keep(member);
+    this.roster.refresh(member);
+    this.dispatcher.fill(member, this.now);
+    return socket;
+  }
+
+  disconnect(id: string): void {
+    const member = this.member(id);
+    if (member.socket === null) return;
+    this.#fakeOf(member.socket)?.close();
+    this.leases.orphan(member, this.now);
+    Object.assign(member, { socket: null, slots: null });
+    this.leases.renew(member, this.now, { write: true });
+    this.roster.refresh(member);
+  }
+
+  /** A registered worker asks for one task. */
+  poll(id: string, tasks: readonly string[] = ["resize"]): FakeWorkerSocket {
+    const member = this.roster.get(id) ?? this.register(id, tasks);
+    const socket = this.#socket();
+    socket.serializeAttachment({ kind: "poll", workerId: id, taskId: null });
+    for (const older of member.polls) this.#fakeOf(older)?.close();
+    member.polls.clear();
+    member.polls.add(socket.asWebSocket());
+    this.leases.renew(member, this.now);
+    this.roster.refresh(member);
+    this.dispatcher.fill(member, this.now);
+    return socket;
+  }
+
+  offer(task: Offer): Placement {
+    return this.dispatcher.place(task, this.now);
+  }
+
+  /** The holder of a task is done with it. */
+  finish(taskId: string): void {
+    const holder = this.roster.holderOf(taskId);
+    if (holder === null) return;
+    holder.idleSince = this.now;
+    this.dispatcher.drop(holder, taskId);
+    this.dispatcher.fill(holder, this.now);
+  }
+
+  /** The next heartbeats of all workers. */
+  heartbeats(): void {
+    for (const member of this.roster.all()) this.dispatcher.fill(member, this.now);
+  }
+
+  member(id: string): Member {
+    const member = this.roster.get(id);
+    if (member === null) throw new Error(`There is no worker '${id}'.`);
+    return member;
+  }
+
+  /** Who holds what, as `worker:task#attempt`, and what waits, as `task#attempt`, in order. */
+  get whereabouts(): { readonly held: string[]; readonly waiting: string[] } {
+    const held = [...this.roster.all()].flatMap((member) =>
+      [...member.leases.values()].map(({ taskId, attempt }) => `${member.id}:${taskId}#${attempt}`),
+    );
+    return {
+      held: held.toSorted(),
+      waiting: this.store.waiting().map(({ taskId, attempt }) => `${taskId}#${attempt}`),
+    };
+  }
+
+  #fakeOf(socket: WebSocket): FakeWorkerSocket | undefined {
+    return this.sockets.find((fake) => fake.asWebSocket() === socket);
+  }
+
+  #socket(): FakeWorkerSocket {
+    const socket = new FakeWorkerSocket();
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  #wake(): [Roster, Dispatcher, Leases] {
+    const roster = new Roster();
+    const open = this.sockets
+      .filter((socket) => socket.readyState === WebSocket.OPEN)
+      .map((socket) => socket.asWebSocket());
+    restore(roster, this.store, open, this.now);
+    const dispatcher = new Dispatcher(roster, this.store, (member) => this.leases.watch(member));
+    const leases = new Leases({
+      storage: this.sqlite.storage,
+      store: this.store,
+      roster,
+      dispatcher,
+      settings: SETTINGS,
+      lastPong: (socket) => this.pongs.get(socket) ?? null,
+      lost: (lease, reason) => this.#lost(lease, reason),
+    });
+    return [roster, dispatcher, leases];
+  }
+
+  #lost({ taskId, attempt }: Lease, reason: LossReason): Promise<void> {
+    if (this.jobsAreAway) return Promise.reject(new Error("The job does not answer."));
+    this.told.push([taskId, attempt, reason]);
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { z } from "zod";
+import type { BatutaServer } from "./batuta-server.ts";
+import { ProcessGroup } from "./process-group.ts";
+
+const report = z.object({ began: z.string() });
+
+export interface WorkerSetup {
+  readonly id: string;
+  readonly websockets: boolean;
+  /** The one task type it takes. */
+  readonly type: string;
+  readonly slots?: number;
+  /** Where it finds the server, unless directly. */
+  readonly url?: string;
+  /** Ends no task before it is told to. */
+  readonly holds?: boolean;
+  readonly delay?: number;
+}
+
+/** A worker made with the SDK, as a process of its own. */
+export class WorkerProcess {
+  /** Ids of the tasks it has begun, in order; a task that came twice is there twice. */
+  readonly began: string[] = [];
+  readonly #process: ProcessGroup;
+
+  constructor(server: BatutaServer, { id, websockets, type, url, slots = 4, holds = false, delay = 0 }: WorkerSetup) {
+    this.#process = new ProcessGroup(["--conditions=batuta-source", join(import.meta.dirname, "reporting-worker.ts")], {
+      environment: {
+        WORKER_ID: id,
+        WORKER_ENABLE_WEBSOCKETS: String(websockets),
+        WORKER_TOKEN: server.workerToken,
+        ORCHESTRATOR_URL: url ?? server.url,
+        MAX_CONCURRENT_TASKS: String(slots),
+        HEARTBEAT_INTERVAL: "0.5",
+        TASK_POLL_TIMEOUT: "5",
+        TYPE: type,
+        DELAY: String(delay),
+        ...(holds && { HOLDS: "true" }),
+      },
+    });
+    this.#process.onMessage((message) => this.began.push(report.parse(message).began));
+  }
+
+  /** Lets it end the tasks it holds. */
+  release(): void {
+    this.#process.tell("release");
+  }
+
+  /** Stops it in its tracks: its connections stay open, and it answers nothing. */
+  freeze(): void {
+    this.#process.signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process.signal("SIGCONT");
+  }
+
+  /** As `kill -9`. */
+  kill(): Promise<void> {
+    return this.#process.kill("SIGKILL");
+  }
+}

@@ -1,0 +1,32 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import type { TaskPayload } from "@batuta/worker/protocol";
+import { vi } from "vitest";
+
+export const shard = () => env.REGISTRY.getByName("shard-0");
+export const jobObject = (id: string) => env.JOBS.getByName(id);
+
+/** What the registry knows of an attempt of a task. */
+export async function whereabouts({ job_id: jobId, task_id: taskId, attempt }: TaskPayload) {
+  return (await shard().locate([{ jobId, taskId, attempt }]))[0];
+}
+
+/** Counts the rows of one of the shard's tables that speak of something, which should be unique to the test. */
+export function shardRows(table: "workers" | "waiting" | "leases", of: string): Promise<number> {
+  return runInDurableObject(shard(), (_, { storage }) => {
+    const rows = storage.sql.exec(`SELECT * FROM ${table}`).toArray();
+    return rows.filter((row) => JSON.stringify(row).includes(of)).length;
+  });
+}
+
+/** Where calls to objects begin: the prototype of all namespaces, to be spied on. */
+export const namespaces: typeof env.REGISTRY = Object.getPrototypeOf(env.REGISTRY);
+
+/** Makes the objects of these names unreachable until mocks are restored. A local error, since workerd prints remote ones. */
+export function makeUnreachable(...names: readonly string[]) {
+  const { getByName } = namespaces;
+  return vi.spyOn(namespaces, "getByName").mockImplementation(function (this: typeof env.REGISTRY, name, options) {
+    if (names.includes(name)) throw new Error(`${name} is away.`);
+    return getByName.call(this, name, options);
+  });
+}
