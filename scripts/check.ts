@@ -21,7 +21,13 @@ const CHECKS: Check[] = [
   { name: "unit tests", tool: "vitest", args: ["run", "--project", "unit"] },
   { name: "dead code", tool: "knip", args: [] },
   { name: "lint", tool: "oxlint", args: ["--type-aware", "--deny-warnings"] },
-  ...["tsconfig.json", "worker-sdk/tsconfig.json", "cli/tsconfig.json", "test/tsconfig.json"].map((project) => ({
+  ...[
+    "tsconfig.json",
+    "worker-sdk/tsconfig.json",
+    "cli/tsconfig.json",
+    "test/tsconfig.json",
+    "test/e2e/tsconfig.json",
+  ].map((project) => ({
     name: `types of ${dirname(project) === "." ? "the Worker" : dirname(project)}`,
     tool: "tsc",
     args: ["--project", project],

@@ -1,19 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import {
-  parseWorkerFrame,
   PING,
   PONG,
   type Heartbeat,
   type JsonObject,
   type ResultAck,
   type TaskResult,
-  type WorkerFrame,
   type WorkerRegistration,
 } from "@batuta/worker/protocol";
 import { readConfiguration } from "../../src/configuration.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
-import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Leases } from "./leases.ts";
@@ -21,7 +18,8 @@ import { restore } from "./restore.ts";
 import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
 import { ShardStore } from "./shard-store.ts";
-import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
+import { closeQuietly, sendFrame } from "./sockets.ts";
+import { WorkerLines } from "./worker-lines.ts";
 
 /** What a shard knows of one attempt of a task. */
 export type TaskWhereabouts = { readonly is: "waiting" | "unknown" } | { readonly is: "held"; readonly since: number };
@@ -41,6 +39,7 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #roster = new Roster();
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
+  readonly #lines: WorkerLines;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -58,6 +57,14 @@ export class RegistryShard extends DurableObject<Env> {
       lastPong: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
       lost: (lease, reason) =>
         callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason)),
+    });
+    this.#lines = new WorkerLines({
+      ctx,
+      env,
+      roster: this.#roster,
+      dispatcher: this.#dispatcher,
+      leases: this.#leases,
+      result: (workerId, report) => this.result(workerId, report),
     });
   }
 
@@ -98,11 +105,6 @@ export class RegistryShard extends DurableObject<Env> {
     });
   }
 
-  /** Tasks that wait for a worker. */
-  queueLength(): number {
-    return this.#dispatcher.waitingCount;
-  }
-
   /** Takes tasks on offer. Idempotent by task and attempt. */
   offer(offers: Offer[]): Placement[] {
     const now = Date.now();
@@ -120,7 +122,7 @@ export class RegistryShard extends DurableObject<Env> {
       const held = holder?.leases.get(taskId);
       if (holder === null || held?.attempt !== attempt) return { is: "unknown" };
       if (!this.#leases.isAlive(holder, now)) {
-        this.#disconnect(holder);
+        this.#lines.disconnect(holder);
         return { is: "unknown" };
       }
       return { is: "held", since: held.since };
@@ -177,135 +179,25 @@ export class RegistryShard extends DurableObject<Env> {
   /** `/ws/{workerId}` is a worker's socket, `/poll/{workerId}` a long poll held by the edge. Reached through the binding only. */
   override fetch(request: Request): Response {
     const [, kind, workerId = ""] = new URL(request.url).pathname.split("/");
-    const now = Date.now();
-    const { 0: client, 1: server } = new WebSocketPair();
-    const member = this.#roster.member(workerId, now);
-    this.#leases.renew(member, now);
-    if (kind === "poll") {
-      server.serializeAttachment({ kind: "poll", workerId, taskId: null });
-      this.ctx.acceptWebSocket(server, ["poll", workerId]);
-      // A worker polls one at a time: an older poll of it is one whose caller went away unnoticed.
-      for (const older of member.polls) closeQuietly(older, 1000, "a newer poll took its place");
-      member.polls.clear();
-      member.polls.add(server);
-      this.#roster.refresh(member);
-      this.#dispatcher.fill(member, now);
-    } else {
-      this.ctx.acceptWebSocket(server, ["worker", workerId]);
-      if (member.socket !== null) {
-        this.#leases.orphan(member, now);
-        closeQuietly(member.socket, 1008, "New connection established");
-      }
-      member.socket = server;
-      member.slots = null;
-      this.#roster.keep(member);
-      this.#roster.refresh(member);
-    }
-    return new Response(null, { status: 101, webSocket: client });
+    const webSocket = kind === "poll" ? this.#lines.openPoll(workerId) : this.#lines.openSocket(workerId);
+    return new Response(null, { status: 101, webSocket });
   }
 
-  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const now = Date.now();
-    const [kind, workerId = ""] = this.ctx.getTags(socket);
-    const member = this.#roster.get(workerId);
-    if (member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
-    // The edge says that it has the task in hand; from here on its end of the line may close.
-    if (kind === "poll") return socket.serializeAttachment({ kind, workerId, taskId: null });
-    this.#leases.renew(member, now);
-    if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) {
-      return closeQuietly(socket, 1009, `Frames are text of at most ${MAX_FRAME_BYTES} bytes.`);
-    }
-    const parsed = parseWorkerFrame(message);
-    if ("error" in parsed) return sendFrame(socket, { type: "error", code: "bad_frame", error: parsed.error });
-    await this.#frame(member, socket, parsed.frame, now);
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#lines.message(socket, message);
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    this.#gone(socket);
+    this.#lines.gone(socket);
     closeQuietly(socket, code === 1005 || code === 1006 ? 1000 : code, "");
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#gone(socket);
+    this.#lines.gone(socket);
   }
 
   override async alarm(): Promise<void> {
     await this.#leases.expire(Date.now());
-  }
-
-  async #frame(member: Member, socket: WebSocket, frame: WorkerFrame, now: number): Promise<void> {
-    switch (frame.type) {
-      case "hello": {
-        if (member.info === null) {
-          return sendFrame(socket, { type: "error", code: "unknown_worker", error: "Register first." });
-        }
-        member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
-        member.socketTasks = new Set(frame.supported_tasks);
-        member.draining = false;
-        const honoured = this.#leases.resume(member, frame.current_tasks, now);
-        this.#roster.keep(member);
-        this.#roster.refresh(member);
-        sendFrame(socket, { type: "welcome", current_tasks: honoured });
-        return this.#dispatcher.fill(member, now);
-      }
-      case "drain":
-        member.draining = true;
-        this.#roster.keep(member);
-        return this.#roster.refresh(member);
-      case "progress_update":
-        return callObject(this.env.JOBS, frame.job_id, (job) => job.progress(frame.task_id, frame.progress, frame.message));
-      case "result": {
-        const { type: _type, ...report } = frame;
-        try {
-          const ack = await this.result(member.id, report);
-          sendFrame(socket, { ...ack, type: "result_ack", task_id: frame.task_id, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) });
-        } catch {
-          // The worker keeps what is not acknowledged and sends it again once it is back.
-          closeQuietly(socket, 1011, "The result could not be taken; connect and send it again.");
-          this.#gone(socket);
-        }
-      }
-    }
-  }
-
-  /** The edge found its caller gone before the hand-over: the task goes to the next worker. */
-  #returned(member: Member, taskId: string): void {
-    const held = this.#dispatcher.drop(member, taskId);
-    if (held === null) return;
-    const told = callObject(this.env.JOBS, held.jobId, (job) => job.leaseLost(taskId, held.attempt, "returned"));
-    // The job's own check finds the task again if this word does not reach it.
-    this.ctx.waitUntil(told.catch(() => undefined));
-  }
-
-  /** A socket that has been silent for a whole lease is half open: nothing more may be given to it. */
-  #disconnect(member: Member): void {
-    if (member.socket === null) return;
-    closeQuietly(member.socket, 1011, "No sign of life.");
-    this.#gone(member.socket);
-  }
-
-  #gone(socket: WebSocket): void {
-    const who = readAttachment(socket);
-    const member = who === null ? null : this.#roster.get(who.workerId);
-    if (who === null || member === null) return;
-    if (who.kind === "poll") {
-      member.polls.delete(socket);
-      if (who.taskId !== null) this.#returned(member, who.taskId);
-    }
-    if (who.kind === "worker" && (member.socket === socket || member.socket === null)) {
-      const now = Date.now();
-      // When its closing is what woke this object, the socket need not have been among those it was restored from.
-      for (const lease of who.leases) {
-        if (this.#roster.holderOf(lease.taskId) === null) this.#roster.hold(member, { ...lease, row: null, expiresAt: null });
-      }
-      this.#leases.orphan(member, now);
-      socket.serializeAttachment({ ...who, leases: [] });
-      member.socket = null;
-      member.slots = null;
-      member.draining = false;
-      this.#leases.renew(member, now, { write: true });
-    }
-    this.#roster.refresh(member);
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {

@@ -2,9 +2,17 @@ import type { Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { readAttachment } from "./sockets.ts";
 
+/** A worker not heard of for this long is forgotten; with it go what it said of itself and its reputation. */
+const FORGOTTEN_AFTER_MS = 24 * 60 * 60_000;
+
 /** Rebuilds the roster after an eviction, from rows and from the sockets that outlived it. */
 export function restore(roster: Roster, store: ShardStore, sockets: readonly WebSocket[], now: number): void {
+  const connected = new Set(sockets.map((socket) => readAttachment(socket)?.workerId));
   for (const { info, expiresAt } of store.workers()) {
+    if (expiresAt < now - FORGOTTEN_AFTER_MS && !connected.has(info.worker_id)) {
+      store.deleteWorker(info.worker_id);
+      continue;
+    }
     const member = roster.member(info.worker_id, now);
     member.info = info;
     member.registeredTasks = new Set(info.supported_tasks ?? []);

@@ -124,6 +124,8 @@ describe.runIf(process.platform === "linux")("no process is left behind", () => 
     expect(pidOf(after, "workerd")).not.toBe(pidOf(before, "workerd"));
     batuta.command.kill("SIGTERM");
     expect(await batuta.ended).toBe(0);
+    expect(batuta.output.stdout).toBe(`${await batuta.ready}\n`);
+    expect(batuta.output.stderr).toContain("crashed unexpectedly and is being restarted");
     await expect.poll(() => stillRunning([...before, ...after]), { timeout: 5_000 }).toEqual([]);
   });
 });

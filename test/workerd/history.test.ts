@@ -142,12 +142,19 @@ describe("a batch", () => {
     expect((await listJobs(db, { client, limit: 1_000 }))?.jobs).toHaveLength(100);
   });
 
-  test("costs one row an event, two a new job and one a job that goes on", async () => {
+  test("costs one row an event, three a new job that lives, two one that has ended", async () => {
     const [job_id, client] = [unique(), unique()];
-    expect(await rowsWritten([created(client, unique()), message({ job_id, client }, [event(1), event(2)])])).toBe(
-      3 + 2 * 2,
-    );
-    expect(await rowsWritten([message({ job_id, client, status: "finished" }, [event(3)])])).toBe(1 + 1);
+    expect(await rowsWritten([message({ job_id, client }, [event(1), event(2)])])).toBe(2 + 3);
+    const ended = { job_id: unique(), client: unique(), status: "finished", finished_at: START };
+    expect(await rowsWritten([message(ended, [event(1)])])).toBe(1 + 2);
+  });
+
+  test("costs one row more for a job that goes on, two when it ends and leaves the index of the living", async () => {
+    const [job_id, client] = [unique(), unique()];
+    await writeHistory(db, [message({ job_id, client }, [event(1)])]);
+    expect(await rowsWritten([message({ job_id, client, status: "waiting_for_worker" }, [event(2)])])).toBe(1 + 1);
+    const end = message({ job_id, client, status: "finished", finished_at: START }, [event(3)]);
+    expect(await rowsWritten([end])).toBe(1 + 2);
   });
 
   test("of worker events is written once however often it comes", async () => {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { Log, LogLevel, type MiniflareOptions } from "miniflare";
+import type { MiniflareOptions } from "miniflare";
 import { configFileService } from "./config-files.ts";
 import type { Credentials } from "./credentials.ts";
 import { gateScript, isLoopback } from "./gate.ts";
 import type { ServerOptions } from "./options.ts";
+import { MiniflareLog } from "./runtime-log.ts";
 
 /** As in wrangler.toml; a test compares them. */
 export const COMPATIBILITY_DATE = "2026-11-17";
@@ -89,7 +90,7 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
       workers: gated ? [app, gate] : [app],
       resourcePersistencePath: join(dataFolder, "storage"),
       cf: false,
-      log: new Log(LogLevel.WARN),
+      log: new MiniflareLog(log),
       logRequests: false,
       enableDevRegistry: false,
       handleStructuredLogs: ({ message }) => log(message),

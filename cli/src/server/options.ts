@@ -32,7 +32,7 @@ export const DEFAULTS: ServerOptions = {
 };
 
 /** Settings of the Worker itself; the embedded server passes them on when the environment has them. */
-export const WORKER_VARIABLES = [
+const WORKER_VARIABLES = [
   "JOB_MAX_RETRIES",
   "MAX_TRANSITIONS_PER_JOB",
   "WORKER_TIMEOUT_SECONDS",

@@ -1,3 +1,5 @@
+import { Log, LogLevel } from "miniflare";
+
 /** Lines of the runtime and the Worker on their way to the user. */
 export interface RuntimeLog {
   add: (line: string) => void;
@@ -24,4 +26,18 @@ export function createRuntimeLog(write: (line: string) => void): RuntimeLog {
         ?.map((line) => /^service core:user:\w+: (?:Uncaught )?([\s\S]+)/.exec(line)?.[1])
         .find((text) => text !== undefined),
   };
+}
+
+/** Miniflare's own warnings and errors, on the same way; it would write them to stdout. */
+export class MiniflareLog extends Log {
+  readonly #take: (line: string) => void;
+
+  constructor(take: (line: string) => void) {
+    super(LogLevel.WARN);
+    this.#take = take;
+  }
+
+  protected override log(message: string): void {
+    this.#take(message);
+  }
 }

@@ -1,0 +1,159 @@
+import { parseWorkerFrame, type ResultAck, type TaskResult, type WorkerFrame } from "@batuta/worker/protocol";
+import type { Env } from "../../src/env.ts";
+import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
+import { callObject } from "../shared/call-object.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Leases } from "./leases.ts";
+import type { Member, Roster } from "./roster.ts";
+import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
+
+interface LineNeeds {
+  readonly ctx: DurableObjectState;
+  readonly env: Env;
+  readonly roster: Roster;
+  readonly dispatcher: Dispatcher;
+  readonly leases: Leases;
+  /** Brings a result to its job. */
+  result(workerId: string, report: TaskResult): Promise<ResultAck>;
+}
+
+/** The lines of a shard's workers: sockets that carry tasks and commands, and long polls held by the edge. All hibernate. */
+export class WorkerLines {
+  readonly #needs: LineNeeds;
+
+  constructor(needs: LineNeeds) {
+    this.#needs = needs;
+  }
+
+  /** A worker's socket. A newer one takes the place of an older. */
+  openSocket(workerId: string): WebSocket {
+    const { ctx, roster, leases } = this.#needs;
+    const now = Date.now();
+    const { 0: client, 1: server } = new WebSocketPair();
+    const member = roster.member(workerId, now);
+    leases.renew(member, now);
+    ctx.acceptWebSocket(server, ["worker", workerId]);
+    if (member.socket !== null) {
+      leases.orphan(member, now);
+      closeQuietly(member.socket, 1008, "New connection established");
+    }
+    member.socket = server;
+    member.slots = null;
+    roster.keep(member);
+    roster.refresh(member);
+    return client;
+  }
+
+  /** A long poll: takes one task. A worker polls one at a time, so an older one is of a caller that went away unnoticed. */
+  openPoll(workerId: string): WebSocket {
+    const { ctx, roster, dispatcher, leases } = this.#needs;
+    const now = Date.now();
+    const { 0: client, 1: server } = new WebSocketPair();
+    const member = roster.member(workerId, now);
+    leases.renew(member, now);
+    server.serializeAttachment({ kind: "poll", workerId, taskId: null });
+    ctx.acceptWebSocket(server, ["poll", workerId]);
+    for (const older of member.polls) closeQuietly(older, 1000, "a newer poll took its place");
+    member.polls.clear();
+    member.polls.add(server);
+    roster.refresh(member);
+    dispatcher.fill(member, now);
+    return client;
+  }
+
+  async message(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const now = Date.now();
+    const [kind, workerId = ""] = this.#needs.ctx.getTags(socket);
+    const member = this.#needs.roster.get(workerId);
+    if (member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
+    // The edge says that it has the task in hand; from here on its end of the line may close.
+    if (kind === "poll") return socket.serializeAttachment({ kind, workerId, taskId: null });
+    this.#needs.leases.renew(member, now);
+    if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) {
+      return closeQuietly(socket, 1009, `Frames are text of at most ${MAX_FRAME_BYTES} bytes.`);
+    }
+    const parsed = parseWorkerFrame(message);
+    if ("error" in parsed) return sendFrame(socket, { type: "error", code: "bad_frame", error: parsed.error });
+    await this.#frame(member, socket, parsed.frame, now);
+  }
+
+  /** A line has ended. */
+  gone(socket: WebSocket): void {
+    const { roster, leases } = this.#needs;
+    const who = readAttachment(socket);
+    const member = who === null ? null : roster.get(who.workerId);
+    if (who === null || member === null) return;
+    if (who.kind === "poll") {
+      member.polls.delete(socket);
+      if (who.taskId !== null) this.#returned(member, who.taskId);
+    }
+    if (who.kind === "worker" && (member.socket === socket || member.socket === null)) {
+      const now = Date.now();
+      // When its closing is what woke this object, the socket need not have been among those it was restored from.
+      for (const lease of who.leases) {
+        if (roster.holderOf(lease.taskId) === null) roster.hold(member, { ...lease, row: null, expiresAt: null });
+      }
+      leases.orphan(member, now);
+      socket.serializeAttachment({ ...who, leases: [] });
+      member.socket = null;
+      member.slots = null;
+      member.draining = false;
+      leases.renew(member, now, { write: true });
+    }
+    roster.refresh(member);
+  }
+
+  /** A socket that has been silent for a whole lease is half open: nothing more may be given to it. */
+  disconnect(member: Member): void {
+    if (member.socket === null) return;
+    closeQuietly(member.socket, 1011, "No sign of life.");
+    this.gone(member.socket);
+  }
+
+  async #frame(member: Member, socket: WebSocket, frame: WorkerFrame, now: number): Promise<void> {
+    const { roster, dispatcher, leases } = this.#needs;
+    // What a line that was replaced still has to say of results counts; what it says of itself does not.
+    if (member.socket !== socket && (frame.type === "hello" || frame.type === "drain")) return;
+    switch (frame.type) {
+      case "hello": {
+        if (member.info === null) {
+          return sendFrame(socket, { type: "error", code: "unknown_worker", error: "Register first." });
+        }
+        member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
+        member.socketTasks = new Set(frame.supported_tasks);
+        member.draining = false;
+        const honoured = leases.resume(member, frame.current_tasks, now);
+        roster.keep(member);
+        roster.refresh(member);
+        sendFrame(socket, { type: "welcome", current_tasks: honoured });
+        return dispatcher.fill(member, now);
+      }
+      case "drain":
+        member.draining = true;
+        roster.keep(member);
+        return roster.refresh(member);
+      case "progress_update":
+        return callObject(this.#needs.env.JOBS, frame.job_id, (job) => job.progress(frame.task_id, frame.progress, frame.message));
+      case "result": {
+        const { type: _type, ...report } = frame;
+        try {
+          const ack = await this.#needs.result(member.id, report);
+          sendFrame(socket, { ...ack, type: "result_ack", task_id: frame.task_id, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) });
+        } catch {
+          // The worker keeps what is not acknowledged and sends it again once it is back.
+          closeQuietly(socket, 1011, "The result could not be taken; connect and send it again.");
+          this.gone(socket);
+        }
+      }
+    }
+  }
+
+  /** The edge found its caller gone before the hand-over: the task goes to the next worker. */
+  #returned(member: Member, taskId: string): void {
+    const held = this.#needs.dispatcher.drop(member, taskId);
+    if (held === null) return;
+    const told = callObject(this.#needs.env.JOBS, held.jobId, (job) => job.leaseLost(taskId, held.attempt, "returned"));
+    // The job's own check finds the task again if this word does not reach it.
+    this.#needs.ctx.waitUntil(told.catch(() => undefined));
+  }
+}
