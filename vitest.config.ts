@@ -15,7 +15,10 @@ export default defineConfig({
       },
       {
         ssr: { resolve },
-        resolve: { ...resolve, alias: { "#blueprints": new URL("test/support/blueprints.ts", import.meta.url).pathname } },
+        resolve: {
+          ...resolve,
+          alias: { "#blueprints": new URL("test/support/blueprints.ts", import.meta.url).pathname },
+        },
         plugins: [
           cloudflareTest(async () => ({
             main: "./src/index.ts",

@@ -4,7 +4,9 @@ import { parseArgs } from "node:util";
 import { measure, median, type Measurement } from "./load.ts";
 import { startBatuta, startFloor, type System } from "./systems.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, jobs: { type: "string", default: "600" } } });
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, jobs: { type: "string", default: "600" } },
+});
 const ROUNDS = Number(values.rounds);
 const JOBS = Number(values.jobs);
 const IN_FLIGHT = [1, 8, 64];
@@ -38,7 +40,9 @@ function summary(system: System, inFlight: number): Measurement {
 }
 
 const [floor] = systems;
-console.log(`One-task jobs, ${ROUNDS} interleaved rounds, medians. ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}.`);
+console.log(
+  `One-task jobs, ${ROUNDS} interleaved rounds, medians. ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}.`,
+);
 console.log("system         in flight   jobs/s   of floor   p50 ms   of floor   p99 ms");
 for (const inFlight of IN_FLIGHT) {
   for (const system of systems) {

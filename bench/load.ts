@@ -19,7 +19,10 @@ export function median(values: readonly number[]): number {
 }
 
 /** Runs `jobs` jobs with `inFlight` of them under way at any time. */
-export async function measure(system: System, { jobs, inFlight }: { jobs: number; inFlight: number }): Promise<Measurement> {
+export async function measure(
+  system: System,
+  { jobs, inFlight }: { jobs: number; inFlight: number },
+): Promise<Measurement> {
   const took: number[] = [];
   let started = 0;
   const begin = performance.now();

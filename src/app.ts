@@ -32,14 +32,20 @@ app.route("/_worker", workerApi);
 
 app.notFound((c) => {
   const methods = methodsAt(app, c.req.path);
-  if (methods.length === 0) return answerProblem(c, new Problem(404, "not_found", `There is nothing at ${c.req.path}.`));
+  if (methods.length === 0)
+    return answerProblem(c, new Problem(404, "not_found", `There is nothing at ${c.req.path}.`));
   const text = `${c.req.method} is not possible here; ${methods.join(", ")} ${methods.length === 1 ? "is" : "are"}.`;
   return answerProblem(c, new Problem(405, "method_not_allowed", text, { headers: { Allow: methods.join(", ") } }));
 });
 
 app.onError((error, c) => {
   if (error instanceof Problem) return answerProblem(c, error);
-  if (error instanceof ConfigurationError) return answerProblem(c, new Problem(500, "configuration_error", error.message));
-  log(readConfiguration(c.env), "ERROR", "http.failed", { method: c.req.method, path: c.req.path, error: String(error) });
+  if (error instanceof ConfigurationError)
+    return answerProblem(c, new Problem(500, "configuration_error", error.message));
+  log(readConfiguration(c.env), "ERROR", "http.failed", {
+    method: c.req.method,
+    path: c.req.path,
+    error: String(error),
+  });
   return answerProblem(c, new Problem(500, "internal", "Internal Server Error"));
 });

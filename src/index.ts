@@ -11,6 +11,10 @@ export { SettingsObject } from "../durable-objects/settings/settings-object.ts";
 
 export default {
   fetch: app.fetch,
-  queue: consumeQueue,
+  queue(batch, env) {
+    // There the queues are objects, which call the consumers themselves; nobody else may.
+    if (env.LOCAL_QUEUES !== undefined) throw new Error("This server takes no queue messages from outside.");
+    return consumeQueue(batch, env);
+  },
   scheduled: (_event, env) => sweep(env),
 } satisfies ExportedHandler<Env>;

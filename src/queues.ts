@@ -9,7 +9,9 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
   const settings = readConfiguration(env);
   if (batch.queue.startsWith("batuta-dispatch")) return consumeDispatch(batch.messages, env, settings);
   if (batch.queue.startsWith("batuta-history")) {
-    return consumeHistory(batch.messages, env.HISTORY_DB, (error) => log(settings, "ERROR", "history.trouble", { error }));
+    return consumeHistory(batch.messages, env.HISTORY_DB, (error) =>
+      log(settings, "ERROR", "history.trouble", { error }),
+    );
   }
   for (const message of batch.messages) {
     log(settings, "ERROR", "queue.dead_letter", { queue: batch.queue, id: message.id, attempts: message.attempts });

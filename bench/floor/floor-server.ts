@@ -20,12 +20,19 @@ const miniflare = new Miniflare({
       config: {
         name: "floor",
         compatibilityDate: COMPATIBILITY_DATE,
-        manifest: { mainModule: "index.js", modulesRoot: dataFolder, modules: { "index.js": { type: "esm", contents } } },
+        manifest: {
+          mainModule: "index.js",
+          modulesRoot: dataFolder,
+          modules: { "index.js": { type: "esm", contents } },
+        },
         env: {
           JOBS: { type: "durable-object", worker: "floor", exportName: "Job" },
           HUB: { type: "durable-object", worker: "floor", exportName: "Hub" },
         },
-        exports: { Job: { type: "durable-object", storage: "sqlite" }, Hub: { type: "durable-object", storage: "sqlite" } },
+        exports: {
+          Job: { type: "durable-object", storage: "sqlite" },
+          Hub: { type: "durable-object", storage: "sqlite" },
+        },
       },
       dev: { rootPath: dataFolder, cacheAPI: false, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
     },

@@ -64,7 +64,11 @@ export class JobObject extends DurableObject<Env> {
     if (bp === undefined && record.task !== null) {
       // Nobody is left to say what a result means: the job's next step quarantines it with the reason.
       this.#live.apply(changed({ ...record, status: "running" }));
-      return { status: "ignored", reason: "stale_task", message: `Blueprint '${record.blueprint}' is not deployed any more.` };
+      return {
+        status: "ignored",
+        reason: "stale_task",
+        message: `Blueprint '${record.blueprint}' is not deployed any more.`,
+      };
     }
     const around = this.#live.around();
     const taken =

@@ -50,7 +50,11 @@ export class JobOutbox {
       updated_at: job.updatedAt,
       finished_at: job.finishedAt,
     };
-    const bodies = chunks(events, EVENTS_PER_MESSAGE).map((some): JobHistoryMessage => ({ v: 1, job: summary, events: some }));
+    const bodies = chunks(events, EVENTS_PER_MESSAGE).map((some): JobHistoryMessage => ({
+      v: 1,
+      job: summary,
+      events: some,
+    }));
     await queueProducer(this.#env, "history").send(bodies);
     return events.at(-1)?.seq ?? job.sentSeq;
   }

@@ -5,9 +5,7 @@ const RECORD_KEY = "job";
 const TABLES_KEY = "tables";
 
 /** Steps that bring the object's tables up to date; made only once a job fans out, since each CREATE is billed. */
-const MIGRATIONS: readonly string[] = [
-  "CREATE TABLE branches (number INTEGER PRIMARY KEY, branch TEXT NOT NULL)",
-];
+const MIGRATIONS: readonly string[] = ["CREATE TABLE branches (number INTEGER PRIMARY KEY, branch TEXT NOT NULL)"];
 
 const storedVersion = z.number().int().default(0);
 

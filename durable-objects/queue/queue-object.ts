@@ -168,7 +168,8 @@ export class QueueObject extends DurableObject<Env> {
   async #bury(messages: StoredMessage[]): Promise<void> {
     if (messages.length === 0) return;
     this.#logError("queue.gave_up", { messages: messages.length });
-    if (this.#name !== "dead") await this.env.LOCAL_QUEUES?.getByName("dead").send(messages.map(({ body }) => JSON.stringify(body)));
+    if (this.#name !== "dead")
+      await this.env.LOCAL_QUEUES?.getByName("dead").send(messages.map(({ body }) => JSON.stringify(body)));
     this.#store.remove(messages);
   }
 

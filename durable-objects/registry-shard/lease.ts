@@ -22,7 +22,14 @@ export interface HeldLease extends Lease {
 }
 
 export function leaseOf(task: Offer, now: number): Lease {
-  return { jobId: task.jobId, taskId: task.taskId, attempt: task.attempt, word: task.lease, type: task.type, since: now };
+  return {
+    jobId: task.jobId,
+    taskId: task.taskId,
+    attempt: task.attempt,
+    word: task.lease,
+    type: task.type,
+    since: now,
+  };
 }
 
 /** What a socket's attachment says; it survives hibernation. */

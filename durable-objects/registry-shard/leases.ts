@@ -83,7 +83,8 @@ export class Leases {
     const kept = claimed.filter((claim) => {
       const holder = roster.holderOf(claim.task_id);
       const held = holder?.leases.get(claim.task_id);
-      const newer = (held !== undefined && (holder !== member || held.attempt !== claim.attempt)) ||
+      const newer =
+        (held !== undefined && (holder !== member || held.attempt !== claim.attempt)) ||
         (dispatcher.waitingAttempt(claim.task_id) ?? claim.attempt) !== claim.attempt;
       if (newer) return false;
       if (held !== undefined && held.row !== null) store.deleteLease(held.row);

@@ -25,7 +25,9 @@ export class ShardStore {
 
   workers(): StoredWorker[] {
     const rows = this.#sql.exec<{ info: string; expires_at: number }>("SELECT info, expires_at FROM workers");
-    return rows.toArray().map((row) => ({ info: workerRegistration.parse(JSON.parse(row.info)), expiresAt: row.expires_at }));
+    return rows
+      .toArray()
+      .map((row) => ({ info: workerRegistration.parse(JSON.parse(row.info)), expiresAt: row.expires_at }));
   }
 
   putWorker(info: WorkerRegistration, expiresAt: number): void {
@@ -48,14 +50,22 @@ export class ShardStore {
       `SELECT seq, task_id, offer ->> '$.type' AS type, offer ->> '$.priority' AS priority, offer ->> '$.attempt' AS attempt
        FROM waiting ORDER BY seq`,
     );
-    return rows
-      .toArray()
-      .map((row) => ({ taskId: row.task_id, type: row.type, priority: row.priority, seq: row.seq, attempt: row.attempt }));
+    return rows.toArray().map((row) => ({
+      taskId: row.task_id,
+      type: row.type,
+      priority: row.priority,
+      seq: row.seq,
+      attempt: row.attempt,
+    }));
   }
 
   addWaiting(task: Offer): number {
     return this.#sql
-      .exec<{ seq: number }>("INSERT INTO waiting (task_id, offer) VALUES (?, ?) RETURNING seq", task.taskId, JSON.stringify(task))
+      .exec<{ seq: number }>(
+        "INSERT INTO waiting (task_id, offer) VALUES (?, ?) RETURNING seq",
+        task.taskId,
+        JSON.stringify(task),
+      )
       .one().seq;
   }
 
@@ -72,9 +82,12 @@ export class ShardStore {
     const rows = this.#sql.exec<{ seq: number; worker_id: string; lease: string; expires_at: number | null }>(
       "SELECT seq, worker_id, lease, expires_at FROM leases",
     );
-    return rows
-      .toArray()
-      .map((row) => ({ seq: row.seq, workerId: row.worker_id, lease: lease.parse(JSON.parse(row.lease)), expiresAt: row.expires_at }));
+    return rows.toArray().map((row) => ({
+      seq: row.seq,
+      workerId: row.worker_id,
+      lease: lease.parse(JSON.parse(row.lease)),
+      expiresAt: row.expires_at,
+    }));
   }
 
   /** @param expiresAt when the lease ends; null when it lives as long as its worker */

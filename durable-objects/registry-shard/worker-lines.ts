@@ -133,12 +133,19 @@ export class WorkerLines {
         roster.keep(member);
         return roster.refresh(member);
       case "progress_update":
-        return callObject(this.#needs.env.JOBS, frame.job_id, (job) => job.progress(frame.task_id, frame.progress, frame.message));
+        return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
+          job.progress(frame.task_id, frame.progress, frame.message),
+        );
       case "result": {
         const { type: _type, ...report } = frame;
         try {
           const ack = await this.#needs.result(member.id, report);
-          sendFrame(socket, { ...ack, type: "result_ack", task_id: frame.task_id, ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }) });
+          sendFrame(socket, {
+            ...ack,
+            type: "result_ack",
+            task_id: frame.task_id,
+            ...(frame.attempt === undefined ? {} : { attempt: frame.attempt }),
+          });
         } catch {
           // The worker keeps what is not acknowledged and sends it again once it is back.
           closeQuietly(socket, 1011, "The result could not be taken; connect and send it again.");

@@ -38,18 +38,18 @@ interface WithPatch {
   readonly stateHistory?: JsonObject;
 }
 
-export interface TransitionAction<State extends string> extends WithPatch {
+interface TransitionAction<State extends string> extends WithPatch {
   readonly kind: "transition";
   readonly to: State;
 }
 
-export interface DispatchTaskAction<State extends string> extends WithPatch {
+interface DispatchTaskAction<State extends string> extends WithPatch {
   readonly kind: "dispatch_task";
   readonly task: TaskRequest;
   readonly transitions: Readonly<Record<string, State>>;
 }
 
-export interface DispatchParallelAction<State extends string> extends WithPatch {
+interface DispatchParallelAction<State extends string> extends WithPatch {
   readonly kind: "dispatch_parallel";
   readonly tasks: readonly TaskRequest[];
   readonly aggregateInto: State;

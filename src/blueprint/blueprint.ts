@@ -8,11 +8,7 @@ export class BlueprintError extends Error {
 }
 
 /** The definition a blueprint starts from. */
-export interface BlueprintOptions<
-  State extends string,
-  Input extends z.ZodType,
-  History extends z.ZodObject,
-> {
+export interface BlueprintOptions<State extends string, Input extends z.ZodType, History extends z.ZodObject> {
   /** Unique within a deployment: letters, digits, `_`, `-`. */
   readonly name: string;
   /** Counted up when the states change; recorded in every job. Default 1. */
@@ -159,9 +155,6 @@ export function blueprint<
   const State extends string,
   Input extends z.ZodType = z.ZodType<JsonObject>,
   History extends z.ZodObject = z.ZodObject<Record<string, z.ZodUnknown>>,
->(
-  options: BlueprintOptions<State, Input, History>,
-): Blueprint<State, z.infer<Input>, z.infer<History>, State, false> {
+>(options: BlueprintOptions<State, Input, History>): Blueprint<State, z.infer<Input>, z.infer<History>, State, false> {
   return new Blueprint(options);
 }
-

@@ -1,8 +1,19 @@
-import { BlueprintError, type CompleteBlueprint } from "./blueprint.ts";
+import { Blueprint, BlueprintError, type CompleteBlueprint } from "./blueprint.ts";
 
 /** First path segments below `/api` and `/api/{version}` that belong to the product itself, now or later (design §3). */
 const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
-  "admin", "auth", "blueprints", "dashboard", "events", "project", "projects", "schedules", "user", "users", "workers", "ws",
+  "admin",
+  "auth",
+  "blueprints",
+  "dashboard",
+  "events",
+  "project",
+  "projects",
+  "schedules",
+  "user",
+  "users",
+  "workers",
+  "ws",
 ]);
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 const ENDPOINT = /^(\/[a-zA-Z0-9_-]+)+$/;
@@ -17,7 +28,9 @@ function checkStates(bp: CompleteBlueprint): string[] {
   }
   for (const state of known) {
     if (!bp.steps.has(state)) {
-      faults.push(`has no handler for state '${state}': add .handler, .aggregator or .end, or take it out of 'states'.`);
+      faults.push(
+        `has no handler for state '${state}': add .handler, .aggregator or .end, or take it out of 'states'.`,
+      );
     }
   }
   if (![...bp.steps.values()].some((step) => step.kind === "end")) {
@@ -29,19 +42,27 @@ function checkStates(bp: CompleteBlueprint): string[] {
 function checkNames(bp: CompleteBlueprint): string[] {
   const faults: string[] = [];
   if (!NAME.test(bp.name)) faults.push("needs a name of 1 to 64 letters, digits, '_' or '-'.");
-  if (!Number.isSafeInteger(bp.version) || bp.version < 1) faults.push("needs a version that is a whole number from 1.");
+  if (!Number.isSafeInteger(bp.version) || bp.version < 1)
+    faults.push("needs a version that is a whole number from 1.");
   if (bp.api !== null) {
     const { version, endpoint } = bp.api;
-    if (version !== "" && !NAME.test(version)) faults.push(`has the API version '${version}', which cannot be a path segment.`);
+    if (version !== "" && !NAME.test(version))
+      faults.push(`has the API version '${version}', which cannot be a path segment.`);
     if (!ENDPOINT.test(endpoint)) {
-      faults.push(`has the endpoint '${endpoint}': it must look like '/jobs/photos' (letters, digits, '_', '-', no parameters).`);
+      faults.push(
+        `has the endpoint '${endpoint}': it must look like '/jobs/photos' (letters, digits, '_', '-', no parameters).`,
+      );
     }
     const first = endpoint.split("/")[1] ?? "";
-    if (RESERVED_SEGMENTS.has(version)) faults.push(`has the API version '${version}', which is reserved. Choose another, such as 'v1'.`);
+    if (RESERVED_SEGMENTS.has(version))
+      faults.push(`has the API version '${version}', which is reserved. Choose another, such as 'v1'.`);
     if (RESERVED_SEGMENTS.has(first)) {
-      faults.push(`has the endpoint '${endpoint}', whose first segment '${first}' is reserved. Choose another, such as '/jobs/${bp.name}'.`);
+      faults.push(
+        `has the endpoint '${endpoint}', whose first segment '${first}' is reserved. Choose another, such as '/jobs/${bp.name}'.`,
+      );
     }
-    if (endpoint === "/jobs" ) faults.push("has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.");
+    if (endpoint === "/jobs")
+      faults.push("has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.");
   }
   return faults;
 }
@@ -60,6 +81,16 @@ export type BlueprintCatalog = ReadonlyMap<string, CompleteBlueprint>;
  * @throws {BlueprintError} with every fault, each naming blueprint and state, one a line
  */
 export function catalogOf(blueprints: readonly CompleteBlueprint[]): BlueprintCatalog {
+  // The module may be JavaScript, or was never type-checked.
+  if (!Array.isArray(blueprints)) {
+    throw new BlueprintError("The default export must be the list of blueprints: export default [myBlueprint];");
+  }
+  const strange = blueprints.findIndex((bp) => !(bp instanceof Blueprint));
+  if (strange >= 0) {
+    throw new BlueprintError(
+      `Member ${strange + 1} of the default export is not a blueprint. List what blueprint({ … }) and its handlers returned.`,
+    );
+  }
   const faults: string[] = [];
   const catalog = new Map<string, CompleteBlueprint>();
   const routes = new Map<string, string>();

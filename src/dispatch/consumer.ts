@@ -11,7 +11,11 @@ const RETRY_SECONDS = 2;
  * Brings offers from the dispatch queue to their shards, one call a shard and batch. A message that cannot be read is
  * dropped with a log line: its job's own check offers the task anew. Never throws.
  */
-export async function consumeDispatch(messages: readonly QueueMessage[], env: Env, settings: Configuration): Promise<void> {
+export async function consumeDispatch(
+  messages: readonly QueueMessage[],
+  env: Env,
+  settings: Configuration,
+): Promise<void> {
   const byShard = new Map<string, { message: QueueMessage; offers: Offer[] }[]>();
   for (const message of messages) {
     const parsed = dispatchMessage.safeParse(message.body);

@@ -27,8 +27,10 @@ function lacksResources(info: Heartbeat, requirements: NonNullable<Offer["requir
   if (gpu !== undefined) {
     const has = info.resources?.gpu_info;
     if (has === undefined || has === null) return "no gpu";
-    if (gpu.model !== undefined && !(has.model ?? "").includes(gpu.model)) return `gpu ${has.model ?? "unknown"} is not ${gpu.model}`;
-    if (gpu.vram_gb !== undefined && (has.vram_gb ?? 0) < gpu.vram_gb) return `vram ${has.vram_gb ?? 0} < ${gpu.vram_gb}`;
+    if (gpu.model !== undefined && !(has.model ?? "").includes(gpu.model))
+      return `gpu ${has.model ?? "unknown"} is not ${gpu.model}`;
+    if (gpu.vram_gb !== undefined && (has.vram_gb ?? 0) < gpu.vram_gb)
+      return `vram ${has.vram_gb ?? 0} < ${gpu.vram_gb}`;
   }
   if (models !== undefined) {
     const installed = new Set((info.installed_models ?? []).map((model) => model.name));

@@ -4,7 +4,7 @@ import { z } from "zod";
  * What can happen to a job, as history tells it (spec §6). The first six are the model system's words; the rest fill in
  * what it leaves out.
  */
-export const JOB_EVENT_TYPES = [
+const JOB_EVENT_TYPES = [
   "state_started",
   "state_finished",
   "state_failed",
@@ -19,11 +19,9 @@ export const JOB_EVENT_TYPES = [
   "job_quarantined",
   "job_cancelled",
 ] as const;
-export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 
 /** What can happen to a worker, as history tells it. */
-export const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;
-export type WorkerEventType = (typeof WORKER_EVENT_TYPES)[number];
+const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;
 
 const epochMs = z.number().int().nonnegative();
 

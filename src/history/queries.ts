@@ -4,7 +4,7 @@ import { MAX_PAGE } from "../limits.ts";
 import { jobEvents, jobs } from "./schema.ts";
 
 /** A job in a listing. Times are epoch ms. */
-export type ListedJob = Omit<typeof jobs.$inferSelect, "last_seq">;
+type ListedJob = Omit<typeof jobs.$inferSelect, "last_seq">;
 
 /** An event in a job's history. */
 export type JobHistoryRow = typeof jobEvents.$inferSelect;

@@ -3,7 +3,11 @@ import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES } from "../limits.ts";
 import { Problem } from "./problem.ts";
 
 function tooLarge(): Problem {
-  return new Problem(413, "body_too_large", `The body is larger than ${MAX_BODY_BYTES} bytes. Send a reference to large data instead of the data.`);
+  return new Problem(
+    413,
+    "body_too_large",
+    `The body is larger than ${MAX_BODY_BYTES} bytes. Send a reference to large data instead of the data.`,
+  );
 }
 
 async function collect(stream: ReadableStream<Uint8Array>): Promise<string> {
@@ -33,7 +37,8 @@ async function readText(request: Request): Promise<string> {
   if (request.body === null) return "";
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<never>((_, reject) => {
-    const giveUp = () => reject(new Problem(408, "body_timeout", `The body did not arrive within ${BODY_READ_TIMEOUT_MS / 1000} s.`));
+    const giveUp = () =>
+      reject(new Problem(408, "body_timeout", `The body did not arrive within ${BODY_READ_TIMEOUT_MS / 1000} s.`));
     timer = setTimeout(giveUp, BODY_READ_TIMEOUT_MS);
   });
   try {

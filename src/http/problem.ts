@@ -45,5 +45,9 @@ export class Problem extends Error {
 /** `{"error": text, "code": word, "details"?}` (design §6). */
 export function answerProblem(c: Context, problem: Problem): Response {
   const { message, code, details } = problem;
-  return c.json({ error: message, code, ...(details === undefined ? {} : { details }) }, problem.status, problem.headers);
+  return c.json(
+    { error: message, code, ...(details === undefined ? {} : { details }) },
+    problem.status,
+    problem.headers,
+  );
 }

@@ -4,7 +4,15 @@ import type { Action, CompleteBlueprint, TaskRequest } from "../blueprint/index.
 import { MAX_BRANCHES, MAX_INLINE_BYTES } from "../limits.ts";
 import { record } from "./events.ts";
 import { endJob } from "./ending.ts";
-import { changed, type Branch, type Change, type JobRecord, type SingleTask, type Surroundings, type Task } from "./record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type JobRecord,
+  type SingleTask,
+  type Surroundings,
+  type Task,
+} from "./record.ts";
 import { jsonBytes, mergeStateHistory } from "./state-history.ts";
 
 /** A handler decided something that cannot be done; the text names blueprint and state. */
@@ -97,12 +105,7 @@ function dispatchOne(
   return changed(record(waiting, event, around.now), [task]);
 }
 
-function dispatchMany(
-  job: JobRecord,
-  requests: readonly TaskRequest[],
-  into: string,
-  around: Surroundings,
-): Change {
+function dispatchMany(job: JobRecord, requests: readonly TaskRequest[], into: string, around: Surroundings): Change {
   if (requests.length > MAX_BRANCHES) {
     throw new StepError(
       `State '${job.state}' asks for ${requests.length} parallel tasks; ${MAX_BRANCHES} are allowed. Give each task a group of the work instead.`,
@@ -136,12 +139,7 @@ function dispatchMany(
  * What a handler's action makes of a running job (spec §2 and §4). Pure.
  * @throws {StepError} when the action names an unknown state or is over a limit: a handler failure
  */
-export function applyAction(
-  job: JobRecord,
-  bp: CompleteBlueprint,
-  action: Action,
-  around: Surroundings,
-): Change {
+export function applyAction(job: JobRecord, bp: CompleteBlueprint, action: Action, around: Surroundings): Change {
   const patched = { ...job, fanOut: null, stateHistory: mergeStateHistory(job, bp, action.stateHistory) };
   switch (action.kind) {
     case "transition":

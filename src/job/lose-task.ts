@@ -1,6 +1,14 @@
 import { MAX_LEASE_LOSSES } from "../limits.ts";
 import { record } from "./events.ts";
-import { changed, type Branch, type Change, type JobRecord, type SingleTask, type Surroundings, type Task } from "./record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type JobRecord,
+  type SingleTask,
+  type Surroundings,
+  type Task,
+} from "./record.ts";
 import { failBranch, failSingle } from "./take-result.ts";
 
 /**
@@ -18,7 +26,14 @@ const TEXT: Readonly<Record<LossReason, string>> = {
 /** A new attempt of the same task at once: losing a worker is no fault of the task. */
 function offeredAnew<T extends Task>(task: T, reason: LossReason, around: Surroundings): T {
   const losses = reason === "returned" ? task.losses : task.losses + 1;
-  return { ...task, losses, attempt: task.attempt + 1, lease: around.newLease(), dispatchedAt: around.now, retryAt: null };
+  return {
+    ...task,
+    losses,
+    attempt: task.attempt + 1,
+    lease: around.newLease(),
+    dispatchedAt: around.now,
+    retryAt: null,
+  };
 }
 
 function lossEvent(task: Task, reason: LossReason) {
@@ -27,14 +42,23 @@ function lossEvent(task: Task, reason: LossReason) {
 
 function tooOften(task: Task, reason: LossReason): { code: string; message: string } | null {
   if (reason === "returned" || task.losses < MAX_LEASE_LOSSES) return null;
-  return { code: "PERMANENT_ERROR", message: `Task lost its worker ${task.losses + 1} times; it may be what stops them.` };
+  return {
+    code: "PERMANENT_ERROR",
+    message: `Task lost its worker ${task.losses + 1} times; it may be what stops them.`,
+  };
 }
 
 /**
  * The worker of the single task is gone, or nobody knows the task any more: offers a new attempt.
  * @param attempt the attempt that was lost; an older one changes nothing
  */
-export function loseSingle(job: JobRecord, taskId: string, attempt: number, reason: LossReason, around: Surroundings): Change | null {
+export function loseSingle(
+  job: JobRecord,
+  taskId: string,
+  attempt: number,
+  reason: LossReason,
+  around: Surroundings,
+): Change | null {
   const { task } = job;
   if (task === null || task.id !== taskId || task.attempt !== attempt || task.retryAt !== null) return null;
   const told = record(job, lossEvent(task, reason), around.now);

@@ -15,7 +15,19 @@ export function aggregate(branches: readonly Branch[]): AggregationResults {
     if (branch.outcome === null) return [];
     const { status, data, error, workerId } = branch.outcome;
     const { type, params } = branch.request;
-    return [{ index, taskId: branch.id, type, params: params ?? null, workerId, attempt: branch.attempt, status, data, error }];
+    return [
+      {
+        index,
+        taskId: branch.id,
+        type,
+        params: params ?? null,
+        workerId,
+        attempt: branch.attempt,
+        status,
+        data,
+        error,
+      },
+    ];
   });
   return { all, failed: all.filter(hasFailed), succeeded: all.filter((result) => !hasFailed(result)) };
 }

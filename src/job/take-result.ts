@@ -4,7 +4,15 @@ import { MAX_INLINE_BYTES } from "../limits.ts";
 import { moveTo } from "./apply-action.ts";
 import { endJob } from "./ending.ts";
 import { attemptEnded, record } from "./events.ts";
-import { changed, type Branch, type Change, type Failure, type JobRecord, type SingleTask, type Surroundings } from "./record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type Failure,
+  type JobRecord,
+  type SingleTask,
+  type Surroundings,
+} from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { jsonBytes, mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
@@ -41,7 +49,10 @@ export function failureOf(outcome: TaskOutcome): Failure {
 }
 
 /** The failures that do not pass, and the end each gives the job (spec §4). All others may pass. */
-const FINAL = new Map<string, { readonly status: "failed" | "quarantined"; readonly text: (message: string) => string }>([
+const FINAL = new Map<
+  string,
+  { readonly status: "failed" | "quarantined"; readonly text: (message: string) => string }
+>([
   ["PERMANENT_ERROR", { status: "quarantined", text: (message) => `Task failed with permanent error: ${message}` }],
   ["INVALID_INPUT_ERROR", { status: "failed", text: (message) => `Task failed due to invalid input: ${message}` }],
   ["TIMEOUT_ERROR", { status: "failed", text: (message) => message }],
@@ -187,7 +198,10 @@ export function takeBranchResult(
   const bytes = jsonBytes(data);
   if (bytes > MAX_INLINE_BYTES) {
     const message = `The result has data of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`;
-    return { ack, change: failBranch(job, branch, open, { code: "PERMANENT_ERROR", message }, result.workerId, around) };
+    return {
+      ack,
+      change: failBranch(job, branch, open, { code: "PERMANENT_ERROR", message }, result.workerId, around),
+    };
   }
   const outcome = { status, data: data ?? null, error: null, workerId: result.workerId };
   return { ack, change: endBranch(job, branch, open, outcome, around) };

@@ -17,7 +17,9 @@ export function log(
   const line =
     settings.logFormat === "json"
       ? JSON.stringify({ timestamp, level, logger: "batuta", message, ...fields })
-      : `${timestamp} ${level} ${message} ${Object.entries(fields).map(([key, value]) => `${key}=${value}`).join(" ")}`;
+      : `${timestamp} ${level} ${message} ${Object.entries(fields)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(" ")}`;
   if (level === "ERROR" || level === "CRITICAL") console.error(line);
   else console.log(line);
 }

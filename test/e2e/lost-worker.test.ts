@@ -5,11 +5,16 @@ import { expectCountedOnce, losses, successes } from "../support/counted-once.ts
 import { startFaultyProxy } from "../support/faulty-proxy.ts";
 import { WorkerProcess } from "../support/worker-process.ts";
 
-const LEASE_SECONDS = 3;
+const LEASE_SECONDS = 2;
 /** What a loaded machine may add to a lease. */
 const SLACK_SECONDS = 4;
 const BRANCHES = 12;
 const HELD = 4;
+
+const TRANSPORTS = [
+  ["a socket", "socket", true],
+  ["long polls", "poll", false],
+] as const;
 
 let server: BatutaServer;
 let alice: ApiClient;
@@ -22,85 +27,96 @@ beforeAll(async () => {
   alice = server.client("alice");
 });
 
-/** A job whose one worker holds some of its tasks, while another has done all others. */
-async function halfDoneJob(type: string, websockets: boolean) {
+/** A worker that holds some of the tasks of a new job and ends none. */
+async function holdingWorker(type: string, websockets: boolean) {
   const doomed = new WorkerProcess(server, { id: `doomed-${type}`, type, websockets, slots: HELD, holds: true });
   const id = await alice.create("fan-out", { type, count: BRANCHES });
   await expect.poll(() => doomed.began, { interval: 20, timeout: 20_000 }).toHaveLength(HELD);
+  return { id, doomed };
+}
+
+/** Beside a worker that holds some tasks of a job, another that has done all others. */
+async function twoWorkers(type: string, websockets: boolean) {
+  const { id, doomed } = await holdingWorker(type, websockets);
   const other = new WorkerProcess(server, { id: `other-${type}`, type, websockets });
   await alice.expectJob(id, { branches: { total: BRANCHES, done: BRANCHES - HELD, failed: 0 } });
   return { id, doomed, other };
 }
 
-async function expectAllBranchesOnce(id: string): Promise<void> {
+async function expectEachBranchOnce(id: string): Promise<void> {
   const { state_history: found } = await alice.view(id);
-  const numbers = Array.from({ length: BRANCHES }, (_, number) => ({ number }));
-  expect(found).toEqual({ order: numbers, succeeded: BRANCHES, failed: [] });
+  const order = Array.from({ length: BRANCHES }, (_, number) => ({ number }));
+  expect(found).toEqual({ order, succeeded: BRANCHES, failed: [] });
+  expectCountedOnce(await alice.history(id), BRANCHES);
 }
 
-describe.each([
-  ["sockets", true],
-  ["long polls", false],
-])("of two workers on %s", (name, websockets) => {
-  const type = name.replace(" ", "_");
+/** History says of each of these tasks that it was lost, and of what attempt and by whom it was done then. */
+async function expectLostAndDone(id: string, tasks: readonly string[], by: string): Promise<void> {
+  const history = await alice.history(id);
+  const lost = losses(history);
+  const done = successes(history);
+  for (const task of tasks) {
+    expect(lost).toContainEqual({ task, attempt: 1 });
+    const [end] = done.get(task) ?? [];
+    expect(end?.worker_id).toBe(by);
+    expect(end?.attempt_number).toBe(1 + lost.filter((loss) => loss.task === task).length);
+  }
+}
 
-  test("one is killed while it holds tasks: the other finishes the job within the lease", async () => {
-    const { id, doomed, other } = await halfDoneJob(type, websockets);
+describe.each(TRANSPORTS)("a worker on %s that is killed while it holds tasks", (_name, type, websockets) => {
+  test("loses them to another worker, which finishes the job within the lease", async () => {
+    const { id, doomed, other } = await twoWorkers(type, websockets);
     await doomed.kill();
     const killedAt = performance.now();
     await alice.expectJob(id, { status: "finished" });
     expect((performance.now() - killedAt) / 1000).toBeLessThan(LEASE_SECONDS + SLACK_SECONDS);
-    await expectAllBranchesOnce(id);
-    expect(other.began).toHaveLength(BRANCHES);
-
-    const history = await alice.history(id);
-    expectCountedOnce(history, BRANCHES);
-    const lost = new Set(losses(history).map(({ task }) => task));
-    expect(lost).toEqual(new Set(doomed.began));
-    const ends = [...successes(history).values()].flat();
-    for (const { task_id, attempt_number, worker_id } of ends) {
-      expect(worker_id).toBe(`other-${type}`);
-      expect(attempt_number).toBe(lost.has(task_id ?? "") ? 2 : 1);
-    }
+    await expectEachBranchOnce(id);
+    await expectLostAndDone(id, doomed.began, `other-${type}`);
     await other.kill();
+  });
+
+  test("is given them again when it is started anew under the same name", async () => {
+    const again = `${type}_again`;
+    const { id, doomed } = await holdingWorker(again, websockets);
+    await doomed.kill();
+    const reborn = new WorkerProcess(server, { id: `doomed-${again}`, type: again, websockets });
+    await alice.expectJob(id, { status: "finished" });
+    await expectEachBranchOnce(id);
+    await expectLostAndDone(id, doomed.began, `doomed-${again}`);
+    await reborn.kill();
   });
 });
 
-test("a worker that falls silent with its connection open loses its tasks, and its late results change nothing", async () => {
-  const { id, doomed, other } = await halfDoneJob("silent", true);
+test("a worker that falls silent with its socket open loses its tasks, and its late results change nothing", async () => {
+  const { id, doomed, other } = await twoWorkers("silent", true);
   doomed.freeze();
-  await alice.expectJob(id, { status: "finished" });
-  const history = await alice.history(id);
-  const before = await alice.view(id);
-
+  const ended = await alice.expectJob(id, { status: "finished" });
+  await expectLostAndDone(id, doomed.began, "other-silent");
   await other.kill();
+
   doomed.release();
   doomed.thaw();
   // It hands in what it has before it takes anything new: once it has done another job, its late results have been heard.
   const next = await alice.create("fan-out", { type: "silent", count: 1 });
   await alice.expectJob(next, { status: "finished" });
-  expect(await alice.view(id)).toEqual(before);
-  expect(await alice.history(id)).toEqual(history);
-  await expectAllBranchesOnce(id);
-  expectCountedOnce(history, BRANCHES);
+  expect(await alice.view(id)).toEqual(ended);
+  await expectEachBranchOnce(id);
   await doomed.kill();
 });
 
-describe("a long poll whose connection breaks when the task is on its way", () => {
-  test("does not keep the task: the worker, which lives on, is given it again", async () => {
-    const cut: string[] = [];
-    const proxy = await startFaultyProxy(server.url, ({ path, status }) => {
-      const isTask = path.includes("/tasks/next") && status === 200;
-      if (isTask) cut.push(path);
-      return isTask && cut.length === 1;
-    });
-    const worker = new WorkerProcess(server, { id: "cut-off", type: "cut", websockets: false, url: proxy });
-    const id = await alice.create("one-task", { type: "cut" });
-    await alice.expectJob(id, { status: "finished" });
-    expect(cut).toHaveLength(2);
-    const history = await alice.history(id);
-    expectCountedOnce(history, 1);
-    expect(losses(history)).toHaveLength(1);
-    await worker.kill();
+test("a task whose poll is cut while it is on its way is offered again, though its worker lives on", async () => {
+  let handOvers = 0;
+  const proxy = await startFaultyProxy(server.url, ({ path, status }) => {
+    if (!path.includes("/tasks/next") || status !== 200) return false;
+    handOvers += 1;
+    return handOvers === 1;
   });
+  const worker = new WorkerProcess(server, { id: "cut-off", type: "cut", websockets: false, url: proxy });
+  const id = await alice.create("one-task", { type: "cut" });
+  await alice.expectJob(id, { status: "finished" });
+  expect(handOvers).toBe(2);
+  const history = await alice.history(id);
+  expectCountedOnce(history, 1);
+  expect(losses(history)).toHaveLength(1);
+  await worker.kill();
 });

@@ -25,7 +25,9 @@ export async function startFaultyProxy(target: string, isCut: (answer: PassingAn
       async (answer) => {
         const body = await answer.text();
         if (isCut({ method, path, status: answer.status })) return response.destroy();
-        return response.writeHead(answer.status, { "Content-Type": answer.headers.get("Content-Type") ?? "" }).end(body);
+        return response
+          .writeHead(answer.status, { "Content-Type": answer.headers.get("Content-Type") ?? "" })
+          .end(body);
       },
       () => response.destroy(),
     );

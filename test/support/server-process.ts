@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const BATUTA = fileURLToPath(new URL("../../cli/bin/batuta.mjs", import.meta.url));
 
 /** How a process ended: its exit code, or the signal that ended it. */
-type Ending = number | NodeJS.Signals;
+type Ending = number | string;
 
 /** `batuta` as a user starts it: the command, which starts the server, which starts the runtime. */
 export interface BatutaProcess {

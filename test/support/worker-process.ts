@@ -13,9 +13,10 @@ export interface WorkerSetup {
   readonly slots?: number;
   /** Where it finds the server, unless directly. */
   readonly url?: string;
+  /** Longest time a task takes. */
+  readonly pauseMs?: number;
   /** Ends no task before it is told to. */
   readonly holds?: boolean;
-  readonly delay?: number;
 }
 
 /** A worker made with the SDK, as a process of its own. */
@@ -24,7 +25,7 @@ export class WorkerProcess {
   readonly began: string[] = [];
   readonly #process: ProcessGroup;
 
-  constructor(server: BatutaServer, { id, websockets, type, url, slots = 4, holds = false, delay = 0 }: WorkerSetup) {
+  constructor(server: BatutaServer, { id, websockets, type, url, slots = 4, pauseMs = 0, holds = false }: WorkerSetup) {
     this.#process = new ProcessGroup(["--conditions=batuta-source", join(import.meta.dirname, "reporting-worker.ts")], {
       environment: {
         WORKER_ID: id,
@@ -35,7 +36,7 @@ export class WorkerProcess {
         HEARTBEAT_INTERVAL: "0.5",
         TASK_POLL_TIMEOUT: "5",
         TYPE: type,
-        DELAY: String(delay),
+        PAUSE_MS: String(pauseMs),
         ...(holds && { HOLDS: "true" }),
       },
     });

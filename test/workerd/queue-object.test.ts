@@ -18,7 +18,11 @@ function queueNamed(name: "dispatch" | "history" | "dead") {
   const queue = env.LOCAL_QUEUES.getByName(name);
   return {
     queue,
-    send: (bodies: object[], delaySeconds?: number) => queue.send(bodies.map((body) => JSON.stringify(body)), delaySeconds),
+    send: (bodies: object[], delaySeconds?: number) =>
+      queue.send(
+        bodies.map((body) => JSON.stringify(body)),
+        delaySeconds,
+      ),
     deliver: () => runDurableObjectAlarm(queue),
     alarmAt: () => runInDurableObject(queue, (_, state) => state.storage.getAlarm()),
     /** Puts the tests' clock and a consumer in place; an eviction takes them away again. */

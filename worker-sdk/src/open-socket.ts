@@ -14,7 +14,7 @@ export type OpenSocket = (url: string, token: string | undefined) => Socket;
  * Name of the frame protocol, offered where the token has to travel as a second protocol name. A server that is offered
  * names must answer with one of them, or the WebSocket fails; this is the one to answer with.
  */
-export const SUBPROTOCOL = "batuta.v1";
+const SUBPROTOCOL = "batuta.v1";
 
 /**
  * Opens the runtime's own WebSocket. Node takes headers as an extension of the standard constructor, so the token goes

@@ -38,7 +38,9 @@ export const requireWorkerInBody = createMiddleware<HttpEnv>(async (c, next) => 
   const body = await readJson(c.req.raw);
   const parsed = withWorkerId.safeParse(body);
   if (!parsed.success) {
-    throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body must be a JSON object whose worker_id is a text." });
+    throw new Problem(400, "bad_json", "Invalid JSON body", {
+      details: "The body must be a JSON object whose worker_id is a text.",
+    });
   }
   c.set("workerId", await check(c, parsed.data.worker_id));
   c.set("body", body);

@@ -22,7 +22,8 @@ const listing = z.object({
 });
 
 function requireAdmin(client: { readonly admin: boolean }): void {
-  if (!client.admin) throw new Problem(403, "forbidden", "Only a client with admin = true in clients.toml may do this.");
+  if (!client.admin)
+    throw new Problem(403, "forbidden", "Only a client with admin = true in clients.toml may do this.");
 }
 
 /** Where a worker runs is the operator's business, not every client's. */
@@ -35,7 +36,8 @@ export const clientApi = new Hono<HttpEnv>()
   .get("/jobs", async (c) => {
     const query = checkBody(listing, c.req.query(), "query");
     const page = await listJobs(c.env.HISTORY_DB, { client: c.get("client").name, ...query });
-    if (page === undefined) throw new Problem(400, "bad_request", "Invalid cursor: use the X-Next-Cursor header of the page before.");
+    if (page === undefined)
+      throw new Problem(400, "bad_request", "Invalid cursor: use the X-Next-Cursor header of the page before.");
     if (page.nextCursor !== null) c.header("X-Next-Cursor", page.nextCursor);
     return c.json(page.jobs.map(({ job_id: id, ...job }) => ({ id, ...job })));
   })
@@ -59,7 +61,9 @@ export const clientApi = new Hono<HttpEnv>()
     return c.json([]);
   })
   .get("/workers", async (c) => {
-    const lists = await Promise.all(SHARDS.map((shard) => callObject(c.env.REGISTRY, shard, (registry) => registry.workers())));
+    const lists = await Promise.all(
+      SHARDS.map((shard) => callObject(c.env.REGISTRY, shard, (registry) => registry.workers())),
+    );
     const workers = z.array(jsonObject).parse(lists.flat());
     return c.json(c.get("client").admin ? workers : workers.map(withoutAddress));
   })

@@ -28,11 +28,20 @@ function inputOf(bp: CompleteBlueprint, body: unknown): unknown {
   const parsed = (bp.input ?? jsonObject).safeParse(given);
   if (!parsed.success) {
     const details = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
-    throw new Problem(400, "bad_request", `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`, { details });
+    throw new Problem(
+      400,
+      "bad_request",
+      `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`,
+      { details },
+    );
   }
   const bytes = jsonBytes(parsed.data);
   if (bytes > MAX_INLINE_BYTES) {
-    throw new Problem(413, "body_too_large", `The job's input is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`);
+    throw new Problem(
+      413,
+      "body_too_large",
+      `The job's input is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`,
+    );
   }
   return parsed.data;
 }
@@ -51,9 +60,14 @@ async function spendQuota(c: Context<HttpEnv>, { name }: Client, quota: Quota): 
   const answer = await c.env.CLIENTS.getByName(name).spend(quota, Date.now());
   if (answer.ok) return;
   const wait = Math.max(1, Math.ceil((answer.resetsAt - Date.now()) / 1000));
-  throw new Problem(429, "quota_exceeded", `Quota exceeded: ${quota.limit} jobs a ${quota.period}. It is refilled at ${new Date(answer.resetsAt).toISOString()}.`, {
-    headers: { "Retry-After": String(wait) },
-  });
+  throw new Problem(
+    429,
+    "quota_exceeded",
+    `Quota exceeded: ${quota.limit} jobs a ${quota.period}. It is refilled at ${new Date(answer.resetsAt).toISOString()}.`,
+    {
+      headers: { "Retry-After": String(wait) },
+    },
+  );
 }
 
 /** `POST /api/{version}/{endpoint}`: creates a job of this blueprint. Answered 202 once the job will survive any crash. */
@@ -62,17 +76,25 @@ export function createJobRoute(bp: CompleteBlueprint) {
     const { maintenance, drain } = await readSettings(c.env);
     if (maintenance || drain) {
       const why = maintenance ? "is in maintenance" : "is being drained";
-      throw new Problem(503, "maintenance", `The server ${why} and takes no new jobs. Try again later.`, { headers: { "Retry-After": "60" } });
+      throw new Problem(503, "maintenance", `The server ${why} and takes no new jobs. Try again later.`, {
+        headers: { "Retry-After": "60" },
+      });
     }
     const client = c.get("client");
     const key = c.req.header("Idempotency-Key");
     const id = idFor(client.name, key);
     const initialData = inputOf(bp, await readJson(c.req.raw));
-    const requestDigest = key === undefined ? "" : createHash("sha256").update(`${bp.name}\n${JSON.stringify(initialData)}`).digest("hex");
+    const requestDigest =
+      key === undefined
+        ? ""
+        : createHash("sha256")
+            .update(`${bp.name}\n${JSON.stringify(initialData)}`)
+            .digest("hex");
     const { name, plan, params, quota } = client;
     if (quota !== undefined) {
       // A repeated request makes no job, so it must not be refused for want of quota.
-      const repeated = key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
+      const repeated =
+        key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
       if (!repeated) await spendQuota(c, client, quota);
     }
     const tracing = traceContext(c.req.header("traceparent") ?? null);
@@ -80,7 +102,11 @@ export function createJobRoute(bp: CompleteBlueprint) {
       job.create(bp.name, { id, client: { name, plan, params }, initialData, requestDigest, tracing }),
     );
     if (created === "conflict") {
-      throw new Problem(409, "conflict", "This Idempotency-Key was used for another request. Use a new key for a new job.");
+      throw new Problem(
+        409,
+        "conflict",
+        "This Idempotency-Key was used for another request. Use a new key for a new job.",
+      );
     }
     return Response.json({ status: "accepted", job_id: id }, { status: 202 });
   };

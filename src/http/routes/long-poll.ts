@@ -9,7 +9,12 @@ import { shardOfWorker } from "../../registry/shards.ts";
  * @param callerGone aborted when the worker hangs up
  * @returns the task's JSON, or null when none came in time
  */
-export async function pollTask(env: Env, workerId: string, waitMs: number, callerGone: AbortSignal): Promise<string | null> {
+export async function pollTask(
+  env: Env,
+  workerId: string,
+  waitMs: number,
+  callerGone: AbortSignal,
+): Promise<string | null> {
   const response = await env.REGISTRY.getByName(shardOfWorker(workerId)).fetch(`https://shard/poll/${workerId}`, {
     headers: { Upgrade: "websocket" },
   });

@@ -39,7 +39,9 @@ export const workerApi = new Hono<HttpEnv>()
     };
     const sent = queueProducer(c.env, "history").send([message]);
     const settings = c.get("settings");
-    c.executionCtx.waitUntil(sent.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })));
+    c.executionCtx.waitUntil(
+      sent.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })),
+    );
     return c.json({ status: "registered" });
   })
   .patch("/workers/:worker_id", requireWorkerInPath, async (c) => {
@@ -47,7 +49,9 @@ export const workerApi = new Hono<HttpEnv>()
     const body = await readOptionalJson(c.req.raw);
     const empty = typeof body !== "object" || body === null || Object.keys(body).length === 0;
     const update = empty ? null : checkBody(heartbeat, body, "heartbeat");
-    const worker = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.heartbeat(workerId, update));
+    const worker = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) =>
+      shard.heartbeat(workerId, update),
+    );
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
     return c.json(update === null ? { status: "ttl_refreshed" } : worker);
   })
@@ -70,7 +74,9 @@ export const workerApi = new Hono<HttpEnv>()
   })
   .get("/ws/:worker_id", requireWorkerInPath, async (c) => {
     if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
-      throw new Problem(426, "upgrade_required", "This is a WebSocket endpoint.", { headers: { Upgrade: "websocket" } });
+      throw new Problem(426, "upgrade_required", "This is a WebSocket endpoint.", {
+        headers: { Upgrade: "websocket" },
+      });
     }
     const workerId = c.get("workerId");
     const response = await c.env.REGISTRY.getByName(shardOfWorker(workerId)).fetch(`https://shard/ws/${workerId}`, {

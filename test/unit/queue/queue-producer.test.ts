@@ -28,7 +28,9 @@ describe("bodies packed into sends", () => {
   });
 
   test("are refused when one is too large, with what to do about it", () => {
-    expect(() => packSends([{ text: "ü".repeat(60_001) }], JSON.stringify)).toThrow(/may have 120000: .*send a reference/);
+    expect(() => packSends([{ text: "ü".repeat(60_001) }], JSON.stringify)).toThrow(
+      /may have 120000: .*send a reference/,
+    );
   });
 });
 

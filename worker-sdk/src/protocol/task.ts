@@ -17,11 +17,7 @@ export const taskPayload = z.looseObject({
 export type TaskPayload = z.infer<typeof taskPayload>;
 
 /** The error codes with a meaning to the orchestrator; any other code is treated as transient (spec §4). */
-export const ERROR_CODES = [
-  "TRANSIENT_ERROR",
-  "PERMANENT_ERROR",
-  "INVALID_INPUT_ERROR",
-] as const;
+export const ERROR_CODES = ["TRANSIENT_ERROR", "PERMANENT_ERROR", "INVALID_INPUT_ERROR"] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Why a task failed. A bare string is accepted from workers that send one. */
@@ -51,12 +47,7 @@ export const taskResult = z.looseObject({
 export type TaskResult = z.infer<typeof taskResult>;
 
 /** Why a result changed nothing. */
-export const IGNORED_REASONS = [
-  "job_not_found",
-  "worker_mismatch",
-  "stale_task",
-  "job_already_terminated",
-] as const;
+export const IGNORED_REASONS = ["job_not_found", "worker_mismatch", "stale_task", "job_already_terminated"] as const;
 export type IgnoredReason = (typeof IGNORED_REASONS)[number];
 
 /** Answer to a result: how it was taken, or why it was ignored. */
@@ -81,4 +72,3 @@ export const progressUpdate = z.looseObject({
   message: z.string().optional(),
 });
 export type ProgressUpdate = z.infer<typeof progressUpdate>;
-

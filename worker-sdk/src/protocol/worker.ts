@@ -14,9 +14,7 @@ const workerFields = {
   cost_per_second: z.number().optional(),
   cost_per_skill: z.record(z.string(), z.number()).optional(),
   resources: z.looseObject({ gpu_info: gpuInfo.nullish() }).optional(),
-  installed_models: z
-    .array(z.looseObject({ name: z.string(), version: z.string().optional() }))
-    .optional(),
+  installed_models: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })).optional(),
   capabilities: z.looseObject({ websockets: z.boolean().optional() }).optional(),
 };
 

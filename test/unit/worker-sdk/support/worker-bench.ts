@@ -3,7 +3,7 @@ import { Worker, type Logger, type WorkerOptions } from "../../../../worker-sdk/
 import { FakeOrchestrator } from "./fake-orchestrator.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-export interface LogEntry {
+interface LogEntry {
   level: keyof Logger;
   event: string;
   [field: string]: unknown;
