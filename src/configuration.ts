@@ -2,14 +2,18 @@ import { z } from "zod";
 import type { Env } from "./env.ts";
 import { MAX_TRANSITIONS } from "./limits.ts";
 
-const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+/** Variables are texts, or numbers where `wrangler.toml` has them as such. An empty text is no number, not 0. */
+const number = z
+  .union([z.number(), z.string().regex(/\S/, "is empty; leave it out for the default")])
+  .pipe(z.coerce.number());
+const seconds = (fallback: number) => number.pipe(z.number().positive()).default(fallback);
 
 /** The variables an operator may set, with the model system's names and defaults where it has them (reference F.1). */
 const variables = z.object({
   ENVIRONMENT: z.string().default("production"),
   GLOBAL_WORKER_TOKEN: z.string().min(1).optional(),
-  JOB_MAX_RETRIES: z.coerce.number().int().min(0).default(3),
-  MAX_TRANSITIONS_PER_JOB: z.coerce.number().int().positive().default(MAX_TRANSITIONS),
+  JOB_MAX_RETRIES: number.pipe(z.int().min(0)).default(3),
+  MAX_TRANSITIONS_PER_JOB: number.pipe(z.int().positive()).default(MAX_TRANSITIONS),
   WORKER_TIMEOUT_SECONDS: seconds(300),
   WORKER_POLL_TIMEOUT_SECONDS: seconds(30),
   WORKER_HEALTH_CHECK_INTERVAL_SECONDS: seconds(60),

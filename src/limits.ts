@@ -37,6 +37,9 @@ export const MAX_SOCKET_SLOTS = 64;
 export const EVENTS_PER_MESSAGE = 25;
 export const MAX_EVENT_ERROR_CHARS = 1_000;
 
+/** Longest error message kept of a task or handler; the end of a longer one is cut off. */
+export const MAX_ERROR_CHARS = 4_000;
+
 /** Times one task may lose its worker before it counts as failed; a task that kills its worker must not run for ever. */
 export const MAX_LEASE_LOSSES = 5;
 

@@ -51,9 +51,10 @@ export class JobObject extends DurableObject<Env> {
 
   /** The job as its client sees it; null when there is none, or it is another client's. */
   view(clientName: string): JsonObject | null {
-    const { record, branches } = this.#live;
+    const { record, branches, worker } = this.#live;
     if (record === null || record.client.name !== clientName) return null;
-    return jobView(record, record.fanOut === null ? null : countBranches(branches));
+    const workerId = worker?.taskId === record.task?.id ? (worker?.id ?? null) : null;
+    return jobView(record, record.fanOut === null ? null : countBranches(branches), workerId);
   }
 
   /** Takes a task's result, at most once. */

@@ -8,6 +8,7 @@ import { queueProducer } from "../../src/queue-producer.ts";
 import { shardOfJob } from "../../src/registry/shards.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
+import type { Placed } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
@@ -27,14 +28,21 @@ export class JobOutbox {
   /**
    * Offers tasks to the shard; through the dispatch queue when the shard does not answer, or always when the
    * deployment says so. A failure of both is repaired by the job's own check. Duplicates are harmless.
+   * @returns the workers that have tasks already, by task id
    */
-  async offer(job: JobRecord, tasks: readonly Task[]): Promise<void> {
+  async offer(job: JobRecord, tasks: readonly Task[]): Promise<Map<string, string>> {
+    const takers = new Map<string, string>();
     const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
     const shard = shardOfJob(job.id);
     for (const some of chunks(offers, OFFERS_PER_CALL)) {
-      const direct = this.#settings.dispatchVia === "auto" && (await this.#direct(shard, some));
-      if (!direct) await this.#queued(shard, some);
+      const placed = this.#settings.dispatchVia === "auto" ? await this.#direct(shard, some) : null;
+      if (placed === null) await this.#queued(shard, some);
+      for (const [i, { workerId }] of (placed ?? []).entries()) {
+        const taskId = some[i]?.taskId;
+        if (workerId !== null && taskId !== undefined) takers.set(taskId, workerId);
+      }
     }
+    return takers;
   }
 
   /** @returns the events sent, up to which sequence number */
@@ -59,12 +67,12 @@ export class JobOutbox {
     return events.at(-1)?.seq ?? job.sentSeq;
   }
 
-  async #direct(shard: string, offers: Offer[]): Promise<boolean> {
+  /** @returns null when the shard did not answer */
+  async #direct(shard: string, offers: Offer[]): Promise<Placed[] | null> {
     try {
-      await callObject(this.#env.REGISTRY, shard, (registry) => registry.offer(offers));
-      return true;
+      return await callObject(this.#env.REGISTRY, shard, (registry) => registry.offer(offers));
     } catch {
-      return false;
+      return null;
     }
   }
 

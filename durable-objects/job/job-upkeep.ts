@@ -74,6 +74,7 @@ export class JobUpkeep {
       const where = found[i];
       if (where?.is === "unknown") this.lose(ref.taskId, ref.attempt, "unknown");
       if (where?.is !== "held") return false;
+      this.#live.worker = { taskId: ref.taskId, id: where.workerId };
       const endsAt = where.since + this.#timeoutMs(out[i]);
       if (endsAt > Date.now()) next = Math.min(next, endsAt);
       return endsAt <= Date.now();

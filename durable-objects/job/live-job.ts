@@ -4,7 +4,14 @@ import type { Env } from "../../src/env.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
 import { endJob } from "../../src/job/ending.ts";
 import { unsentEvents } from "../../src/job/events.ts";
-import { changed, type Branch, type Change, type JobRecord, type Surroundings } from "../../src/job/record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type JobRecord,
+  type Surroundings,
+  type Task,
+} from "../../src/job/record.ts";
 import { runStep } from "../../src/job/run-step.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { HISTORY_LINGER_MS } from "../../src/limits.ts";
@@ -28,6 +35,8 @@ export class LiveJob {
   #branches = new Map<string, Branch>();
   /** A step is under way; two must never run at once. */
   #stepping = false;
+  /** Who has the single task, as last heard from the registry; not worth a write, so forgotten by an eviction. */
+  worker: { readonly taskId: string; readonly id: string | null } | null = null;
   #historyTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(ctx: DurableObjectState, env: Env, settings: Configuration) {
@@ -155,8 +164,14 @@ export class LiveJob {
       if (record.fanOut !== null && branch.number >= record.fanOut.first) this.#branches.set(branch.id, branch);
     }
     this.#aim(record);
-    if (change.offers.length > 0) this.#ctx.waitUntil(this.#outbox.offer(record, change.offers));
+    if (change.offers.length > 0) this.#ctx.waitUntil(this.#offer(record, change.offers));
     this.#historySoon();
+  }
+
+  async #offer(record: JobRecord, tasks: readonly Task[]): Promise<void> {
+    const takers = await this.#outbox.offer(record, tasks);
+    const taskId = this.#record?.task?.id;
+    if (taskId !== undefined && takers.has(taskId)) this.worker = { taskId, id: takers.get(taskId) ?? null };
   }
 
   /** What was sent while the change was on its way need not be sent again; a fan-out that is over leaves its events behind. */

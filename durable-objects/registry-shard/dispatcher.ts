@@ -53,6 +53,13 @@ export class Dispatcher {
     if (heldAttempt >= task.attempt || (this.#attempts.get(task.taskId) ?? 0) >= task.attempt) return "known";
     this.withdraw(task.taskId);
     if (holder !== null) this.drop(holder, task.taskId);
+    const placement = this.#assign(task, now) ? "assigned" : this.#enqueue(task);
+    if (holder !== null) this.fill(holder, now);
+    return placement;
+  }
+
+  /** Hands the task to the best of those that can take it now; false when nobody can. */
+  #assign(task: Offer, now: number): boolean {
     for (;;) {
       const fitting = [...this.#roster.readyFor(task.type)].flatMap((member) => {
         const candidate = candidateOf(member);
@@ -60,8 +67,8 @@ export class Dispatcher {
       });
       const chosen = choose(fitting, task);
       const member = chosen === null ? null : this.#roster.get(chosen.id);
-      if (member === null) return this.#enqueue(task);
-      if (this.#handOver(member, task, now)) return "assigned";
+      if (member === null) return false;
+      if (this.#handOver(member, task, now)) return true;
     }
   }
 
@@ -70,8 +77,8 @@ export class Dispatcher {
     while (this.#roster.typesOf(member).size > 0) {
       const next = this.#firstFor(member);
       if (next === null) return;
-      this.withdraw(next.taskId);
-      if (!this.#handOver(member, next, now)) this.place(next, now);
+      // A member that turns out to be gone takes nothing more, and the task keeps its place.
+      if (this.#handOver(member, next, now)) this.withdraw(next.taskId);
     }
   }
 
@@ -118,6 +125,7 @@ export class Dispatcher {
     if (member.slots !== null && member.socket !== null) {
       this.#roster.hold(member, { ...lease, row: null, expiresAt: null });
       if (send(member.socket, { type: "task", task: payload })) {
+        this.#roster.took(member);
         this.#roster.keep(member);
         this.#roster.refresh(member);
         return true;
@@ -139,6 +147,7 @@ export class Dispatcher {
       const row = this.#store.addLease(member.id, lease, null);
       this.#roster.hold(member, { ...lease, row, expiresAt: null });
       member.idleSince = now;
+      this.#roster.took(member);
       this.#leaseInRow(member);
     }
     this.#roster.refresh(member);

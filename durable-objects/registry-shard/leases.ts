@@ -148,7 +148,9 @@ export class Leases {
     const { roster, dispatcher, lost } = this.#needs;
     try {
       await lost(held, "worker_gone");
-      if (member.leases.get(held.taskId)?.attempt === held.attempt) dispatcher.drop(member, held.taskId);
+      if (member.leases.get(held.taskId)?.attempt !== held.attempt) return;
+      dispatcher.drop(member, held.taskId);
+      dispatcher.fill(member, now);
     } catch {
       if (member.leases.get(held.taskId) === held) roster.hold(member, { ...held, expiresAt: now + RETRY_MS });
     }

@@ -22,7 +22,15 @@ import { closeQuietly, sendFrame } from "./sockets.ts";
 import { WorkerLines } from "./worker-lines.ts";
 
 /** What a shard knows of one attempt of a task. */
-export type TaskWhereabouts = { readonly is: "waiting" | "unknown" } | { readonly is: "held"; readonly since: number };
+export type TaskWhereabouts =
+  | { readonly is: "waiting" | "unknown" }
+  | { readonly is: "held"; readonly since: number; readonly workerId: string };
+
+/** Where an offered task went, and the worker that has it. */
+export interface Placed {
+  readonly is: Placement;
+  readonly workerId: string | null;
+}
 
 /** What must not be forgotten of a worker's own words; load and status come anew with each heartbeat, and are not worth a row. */
 function lasting({ load: _load, status: _status, ...info }: WorkerRegistration): string {
@@ -106,9 +114,13 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   /** Takes tasks on offer. Idempotent by task and attempt. */
-  offer(offers: Offer[]): Placement[] {
+  offer(offers: Offer[]): Placed[] {
     const now = Date.now();
-    const place = () => offers.map((task) => this.#dispatcher.place(task, now));
+    const place = () =>
+      offers.map((task) => {
+        const is = this.#dispatcher.place(task, now);
+        return { is, workerId: this.#roster.holderOf(task.taskId)?.id ?? null };
+      });
     // One offer writes one row or none; only several must be written together.
     return offers.length === 1 ? place() : this.ctx.storage.transactionSync(place);
   }
@@ -125,7 +137,7 @@ export class RegistryShard extends DurableObject<Env> {
         this.#lines.disconnect(holder);
         return { is: "unknown" };
       }
-      return { is: "held", since: held.since };
+      return { is: "held", since: held.since, workerId: holder.id };
     });
   }
 

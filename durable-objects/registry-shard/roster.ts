@@ -21,6 +21,8 @@ export interface Member {
   registeredTasks: ReadonlySet<string>;
   draining: boolean;
   idleSince: number;
+  /** See {@link Candidate.turn}. Starts anew after an eviction, which only shifts whose turn it is. */
+  turn: number;
   /** Long polls that wait for a task; each takes one. */
   readonly polls: Set<WebSocket>;
   readonly leases: Map<string, HeldLease>;
@@ -48,6 +50,7 @@ export function candidateOf(member: Member): Candidate | null {
     free: freeSlots(member),
     held: member.leases.size,
     idleSince: member.idleSince,
+    turn: member.turn,
   };
 }
 
@@ -56,6 +59,7 @@ export class Roster {
   readonly #members = new Map<string, Member>();
   readonly #holders = new Map<string, Member>();
   readonly #ready = new Map<string, Set<Member>>();
+  #turns = 0;
   readonly #unkept = new Set<Member>();
   readonly #readyTypes = new Map<Member, ReadonlySet<string>>();
 
@@ -83,6 +87,7 @@ export class Roster {
       registeredTasks: NOTHING,
       draining: false,
       idleSince: now,
+      turn: 0,
       polls: new Set(),
       leases: new Map(),
     };
@@ -97,6 +102,11 @@ export class Roster {
 
   holderOf(taskId: string): Member | null {
     return this.#holders.get(taskId) ?? null;
+  }
+
+  /** Notes that it is the others' turn now. */
+  took(member: Member): void {
+    member.turn = ++this.#turns;
   }
 
   hold(member: Member, held: HeldLease): void {

@@ -11,6 +11,8 @@ export interface Candidate {
   /** Tasks it can take at once. */
   readonly free: number;
   readonly held: number;
+  /** Number of the last hand-over to it, counted over all workers; 0 for none yet. */
+  readonly turn: number;
   /** Epoch ms since when it holds nothing new; the longest idle wins ties. */
   readonly idleSince: number;
 }

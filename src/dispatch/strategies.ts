@@ -21,10 +21,10 @@ const warmThenCheap: Rank = (worker, task) => [
   ...leastHeld(worker, task),
 ];
 
-/** The strategies of spec §3 as ranks. `round_robin` is the longest idle first, which takes turns without a counter to keep. */
+/** The strategies of spec §3 as ranks. */
 const RANKS = new Map<string, Rank>([
   ["default", warmThenCheap],
-  ["round_robin", () => []],
+  ["round_robin", (worker) => [worker.turn]],
   ["least_connections", (worker, task) => [...leastHeld(worker, task), worker.info.load ?? 0]],
   ["cheapest", (worker) => [costOf(worker)]],
   ["best_value", (worker) => [reputationOf(worker) > 0 ? costOf(worker) / reputationOf(worker) : Infinity]],

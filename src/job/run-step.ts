@@ -1,7 +1,7 @@
 import type { AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
 import { actions, isAction } from "../blueprint/actions.ts";
 import type { StepHandler } from "../blueprint/blueprint.ts";
-import { MAX_INLINE_BYTES } from "../limits.ts";
+import { MAX_ERROR_CHARS, MAX_INLINE_BYTES } from "../limits.ts";
 import { applyAction, StepError } from "./apply-action.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
@@ -49,7 +49,7 @@ function contextOf(job: JobRecord, results: AggregationResults): Parameters<Step
 
 /** A handler threw: retried with backoff on its own counter, then quarantined with its error. */
 function failHandler(job: JobRecord, thrown: unknown, around: Surroundings): Change {
-  const error = thrown instanceof Error ? thrown.message : String(thrown);
+  const error = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, MAX_ERROR_CHARS);
   const failures = job.handlerFailures + 1;
   const told = record(
     { ...job, handlerFailures: failures, error },
@@ -61,6 +61,18 @@ function failHandler(job: JobRecord, thrown: unknown, around: Surroundings): Cha
   }
   const wakeAt = around.now + retryDelayMs(failures, () => around.random());
   return changed({ ...told, status: "awaiting_retry", wakeAt });
+}
+
+/**
+ * What a handler returned, as a copy of its own: the handler may keep what it gave away.
+ * @throws {StepError} for functions and the like, which no storage takes
+ */
+function storable(job: JobRecord, value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    throw new StepError(`The handler of state '${job.state}' hands over what cannot be stored. Use plain JSON values.`);
+  }
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {
@@ -92,7 +104,8 @@ export function runStep(
     const error = `Blueprint '${bp.name}' version ${bp.version} has no state '${job.state}' (the job was created by version ${job.blueprintVersion}).`;
     return { done: changed(endJob(running, { status: "quarantined", error }, around.now)) };
   }
-  const conclude = (value: unknown, then: Surroundings): Change => {
+  const conclude = (returned: unknown, then: Surroundings): Change => {
+    const value = storable(running, returned);
     if (step.kind !== "end") {
       if (isAction(value)) return applyAction(running, bp, value, then);
       throw new StepError(

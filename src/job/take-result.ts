@@ -1,6 +1,6 @@
 import type { ResultAck, TaskOutcome } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
-import { MAX_INLINE_BYTES } from "../limits.ts";
+import { MAX_ERROR_CHARS, MAX_INLINE_BYTES } from "../limits.ts";
 import { moveTo } from "./apply-action.ts";
 import { endJob } from "./ending.ts";
 import { attemptEnded, record } from "./events.ts";
@@ -16,6 +16,8 @@ import {
 import { retryDelayMs } from "./retry-policy.ts";
 import { jsonBytes, mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
+
+const MAX_CODE_CHARS = 100;
 
 /** A result as it reaches the job. Workers of the model system know neither attempt nor lease. */
 export interface ReportedResult {
@@ -42,10 +44,13 @@ function ignored(reason: NonNullable<ResultAck["reason"]>, message: string): Tak
  */
 export function failureOf(outcome: TaskOutcome): Failure {
   const { error } = outcome;
-  if (typeof error === "string") return { code: "TRANSIENT_ERROR", message: error };
+  if (typeof error === "string") return { code: "TRANSIENT_ERROR", message: error.slice(0, MAX_ERROR_CHARS) };
   if (error === undefined || error === null) return { code: "TRANSIENT_ERROR", message: "No error details provided." };
   const { code = "TRANSIENT_ERROR", message = "No error message provided." } = error;
-  return { code: code === "TIMEOUT_ERROR" ? "TRANSIENT_ERROR" : code, message };
+  return {
+    code: code === "TIMEOUT_ERROR" ? "TRANSIENT_ERROR" : code.slice(0, MAX_CODE_CHARS),
+    message: message.slice(0, MAX_ERROR_CHARS),
+  };
 }
 
 /** The failures that do not pass, and the end each gives the job (spec §4). All others may pass. */

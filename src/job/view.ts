@@ -21,8 +21,9 @@ export function countBranches(branches: readonly Branch[]): BranchCounts {
 /**
  * The job as its client sees it (spec §5). Never holds a token: `client_config` is the client's plan and params.
  * Times are ISO 8601 in UTC.
+ * @param workerId the worker that has the job's task, as far as it is known
  */
-export function jobView(job: JobRecord, branches: BranchCounts | null): JsonObject {
+export function jobView(job: JobRecord, branches: BranchCounts | null, workerId: string | null = null): JsonObject {
   const { task } = job;
   const share = branches === null || branches.total === 0 ? null : branches.done / branches.total;
   return {
@@ -40,6 +41,7 @@ export function jobView(job: JobRecord, branches: BranchCounts | null): JsonObje
     branches,
     retry_count: task?.failures ?? job.handlerFailures,
     current_task_id: task?.id ?? null,
+    task_worker_id: workerId,
     current_task_info: task === null ? null : { ...taskInfo(task.request), attempt: task.attempt },
     current_task_transitions: task?.transitions ?? null,
     tracing_context: job.tracing,

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { z } from "zod";
 
 export interface Answer {
@@ -84,18 +84,22 @@ export class ApiClient {
   }
 
   /** Waits until the job looks like this, through outages of the server. */
-  async expectJob(id: string, like: object, timeout = 20_000): Promise<JobView> {
-    await expect.poll(() => this.view(id), { interval: 25, timeout }).toMatchObject(like);
-    return this.view(id);
+  expectJob(id: string, like: object, timeout = 20_000): Promise<JobView> {
+    const look = async () => {
+      const job = await this.view(id);
+      expect(job).toMatchObject(like);
+      return job;
+    };
+    return vi.waitFor(look, { interval: 25, timeout });
   }
 
   /** Waits until the job's history has come as far as its end. */
-  async history(id: string): Promise<HistoryRow[]> {
-    const read = async () => z.array(historyRow).parse((await this.call("GET", `/jobs/${id}/history`)).body);
-    const last = async () => (await read()).at(-1)?.event_type;
-    await expect
-      .poll(last, { interval: 100, timeout: 20_000 })
-      .toMatch(/^job_(finished|failed|quarantined|cancelled)$/);
-    return read();
+  history(id: string): Promise<HistoryRow[]> {
+    const read = async () => {
+      const rows = z.array(historyRow).parse((await this.call("GET", `/jobs/${id}/history`)).body);
+      expect(rows.at(-1)?.event_type).toMatch(/^job_(finished|failed|quarantined|cancelled)$/);
+      return rows;
+    };
+    return vi.waitFor(read, { interval: 100, timeout: 20_000 });
   }
 }

@@ -16,6 +16,7 @@ const workers = fc
       hot: fc.boolean(),
       held: fc.nat({ max: 2 }),
       free: fc.integer({ min: 1, max: 2 }),
+      turn: fc.nat({ max: 2 }),
       idleSince: fc.nat({ max: 2 }),
     }),
     { selector: (worker) => worker.id, minLength: 1 },
@@ -39,7 +40,7 @@ const value = (worker: Candidate) => {
 /** What each strategy looks at, the most important first; the smallest is best. */
 const LOOKS_AT: Readonly<Record<string, readonly ((worker: Candidate) => number)[]>> = {
   default: [(worker) => (worker.info.hot_cache?.includes("resize") === true ? 0 : 1), cost, busyShare],
-  round_robin: [],
+  round_robin: [(worker) => worker.turn],
   least_connections: [busyShare, (worker) => worker.info.load ?? 0],
   cheapest: [cost],
   best_value: [value],

@@ -191,10 +191,28 @@ describe("a handler that fails", () => {
   });
 });
 
-// Known defect: such a step can never be written; the write throws, and the job is woken for the same step for ever.
-test.fails("a handler that hands over what cannot be stored fails like one that throws", () => {
-  const bp = handling(({ actions }) => actions.transitionTo("done", { later: () => 1 }));
-  expect(runNow(runningJob(), bp).record.status).toBe("awaiting_retry");
+describe("what cannot be stored", () => {
+  test("fails the step of the handler that hands it over", () => {
+    const bp = handling(({ actions }) => actions.transitionTo("done", { later: () => 1 }));
+    expect(runNow(runningJob(), bp).record).toMatchObject({ status: "awaiting_retry", stateHistory: {} });
+  });
+
+  test("fails the end state whose result it is", () => {
+    const bp = begun()
+      .start("work", ({ actions }) => actions.transitionTo("done"))
+      .end("done", () => () => 1);
+    expect(runNow(runningJob({ state: "done" }), bp).record).toMatchObject({ status: "awaiting_retry", result: null });
+  });
+
+  test("is never a part of what the handler keeps and may still change", () => {
+    const kept = { list: [1] };
+    const { record } = runNow(
+      runningJob(),
+      handling(({ actions }) => actions.transitionTo("done", kept)),
+    );
+    kept.list.push(2);
+    expect(record.stateHistory).toEqual({ list: [1] });
+  });
 });
 
 describe("a handler that takes its time", () => {

@@ -20,6 +20,7 @@ describe("a job as its client sees it", () => {
       branches: null,
       retry_count: 2,
       current_task_id: "job-1",
+      task_worker_id: null,
       current_task_info: { type: "resize", params: { width: 320 }, attempt: 4 },
       current_task_transitions: { success: "next" },
       tracing_context: { traceparent: "00-1-2-01" },
@@ -30,9 +31,8 @@ describe("a job as its client sees it", () => {
     });
   });
 
-  // Known defect: spec §5 lists it; the job is not told which worker took its task.
-  test.fails("names the worker that has its task", () => {
-    expect(jobView(waitingJob(), null)).toHaveProperty("task_worker_id");
+  test("names the worker that has its task", () => {
+    expect(jobView(waitingJob(), null, "resizer-1")).toHaveProperty("task_worker_id", "resizer-1");
   });
 
   test("never holds what fences its attempts or what identifies its request", () => {

@@ -203,7 +203,7 @@ describe("the alarm", () => {
   });
 });
 
-test.fails("the slot of a task that a living worker forgot is filled as soon as its job was told", async () => {
+test("the slot of a task that a living worker forgot is filled as soon as its job was told", async () => {
   shard.connect("w");
   shard.offer(offerFor("forgotten"));
   shard.offer(offerFor("waits"));
