@@ -8,6 +8,7 @@ import { offerOf, type Offer } from "../../src/dispatch/offer.ts";
 import worker, { QueueObject, RegistryShard } from "../../src/index.ts";
 import { createJob } from "../../src/job/create.ts";
 import type { JobRecord, Task } from "../../src/job/record.ts";
+import { consumeQueue } from "../../src/queues.ts";
 import { unique } from "../support/workerd-api.ts";
 import { deliver, WAYS } from "../support/workerd-clock.ts";
 import { makeUnreachable } from "../support/workerd-objects.ts";
@@ -50,7 +51,7 @@ async function consume(bodies: readonly unknown[], attempts = 1) {
       again[sent.id] = options?.delaySeconds;
     });
   }
-  await worker.queue(batch, env);
+  await consumeQueue(batch, env);
   const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
   return { acknowledged: explicitAcks.toSorted(), again };
 }
@@ -131,4 +132,9 @@ describe("offers take the queue when the deployment says so", () => {
     expect(await connected.task()).toMatchObject({ task_id: task.id });
     expect(send).not.toHaveBeenCalled();
   });
+});
+
+test("queue messages from outside are refused where the queues are objects", async () => {
+  const batch = createMessageBatch("batuta-dispatch", []);
+  await expect(async () => worker.queue(batch, env)).rejects.toThrow("takes no queue messages from outside");
 });
