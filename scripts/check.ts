@@ -26,6 +26,7 @@ const CHECKS: Check[] = [
     "worker-sdk/tsconfig.json",
     "cli/tsconfig.json",
     "test/tsconfig.json",
+    "test/unit/tsconfig.json",
     "test/e2e/tsconfig.json",
   ].map((project) => ({
     name: `types of ${dirname(project) === "." ? "the Worker" : dirname(project)}`,

@@ -95,11 +95,26 @@ export class Leases {
     });
     const keptIds = new Set(kept.map((claim) => claim.task_id));
     for (const held of member.leases.values()) {
-      if (held.row === null || keptIds.has(held.taskId)) continue;
-      roster.hold(member, { ...held, expiresAt: now });
+      if (keptIds.has(held.taskId)) continue;
+      const row = held.row ?? store.addLease(member.id, held, now);
+      roster.hold(member, { ...held, row, expiresAt: now });
       this.#wakeAt(now);
     }
     return [...keptIds];
+  }
+
+  /**
+   * A polling worker says which tasks it has. One that it was sent and does not have never reached it, or was lost when
+   * it started anew: it is offered again.
+   * @param graceMs a hand-over younger than this may still be on its way
+   */
+  reconcile(member: Member, currentTasks: readonly string[], graceMs: number, now: number): void {
+    for (const held of member.leases.values()) {
+      const polled = held.row !== null && held.expiresAt === null;
+      if (!polled || held.since > now - graceMs || currentTasks.includes(held.taskId)) continue;
+      this.#needs.roster.hold(member, { ...held, expiresAt: now });
+      this.#wakeAt(now);
+    }
   }
 
   /** Tells the jobs of leases that have run out. Never throws: what could not be told is told again. */

@@ -32,8 +32,11 @@ export interface Placed {
   readonly workerId: string | null;
 }
 
-/** What must not be forgotten of a worker's own words; load and status come anew with each heartbeat, and are not worth a row. */
-function lasting({ load: _load, status: _status, ...info }: WorkerRegistration): string {
+/** How long the answer to a poll may be on its way to the worker. */
+const HAND_OVER_MS = 5_000;
+
+/** What must not be forgotten of a worker's own words; what comes anew with each heartbeat is not worth a row. */
+function lasting({ load: _load, status: _status, current_tasks: _tasks, ...info }: WorkerRegistration): string {
   return JSON.stringify(info);
 }
 
@@ -81,6 +84,8 @@ export class RegistryShard extends DurableObject<Env> {
     const now = Date.now();
     const member = this.#roster.member(registration.worker_id, now);
     member.draining = false;
+    // Workers register when they start: what an earlier life of theirs was sent by poll is not with them.
+    this.#leases.reconcile(member, registration.current_tasks ?? [], 0, now);
     this.#learn(member, { ...registration, reputation: member.info?.["reputation"] ?? 1 }, now);
     this.#leases.renew(member, now, { write: true });
     this.#dispatcher.fill(member, now);
@@ -99,6 +104,7 @@ export class RegistryShard extends DurableObject<Env> {
       const { worker_id: _id, reputation: _reputation, ...changes } = update;
       this.#learn(member, { ...before, ...changes }, now);
     }
+    if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
     this.#leases.renew(member, now, { write: lasting(member.info) !== lasting(before) });
     this.#dispatcher.fill(member, now);
     return member.info;

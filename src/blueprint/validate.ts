@@ -61,6 +61,16 @@ function checkNames(bp: CompleteBlueprint): string[] {
         `has the endpoint '${endpoint}', whose first segment '${first}' is reserved. Choose another, such as '/jobs/${bp.name}'.`,
       );
     }
+    if (version === "" && /^v\d+$/.test(first)) {
+      faults.push(
+        `has the endpoint '${endpoint}', which begins like a version. Write the version as api.version: '${first}'.`,
+      );
+    }
+    if (/^\/jobs\/.*\//.test(endpoint)) {
+      faults.push(
+        `has the endpoint '${endpoint}': what follows '/jobs/NAME/' belongs to jobs. Choose another, such as '/jobs/${bp.name}'.`,
+      );
+    }
     if (endpoint === "/jobs")
       faults.push("has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.");
   }

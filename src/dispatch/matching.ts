@@ -18,7 +18,7 @@ export interface Candidate {
 }
 
 const requirementsShape = z.looseObject({
-  gpu_info: z.looseObject({ model: z.string().optional(), vram_gb: z.number().optional() }).optional(),
+  gpu_info: z.looseObject({ model: z.string().optional(), vram_gb: z.number().optional() }).nullish(),
   installed_models: z.array(z.string()).optional(),
 });
 
@@ -26,7 +26,7 @@ function lacksResources(info: Heartbeat, requirements: NonNullable<Offer["requir
   const wanted = requirementsShape.safeParse(requirements);
   if (!wanted.success) return "the task's resource requirements cannot be read";
   const { gpu_info: gpu, installed_models: models } = wanted.data;
-  if (gpu !== undefined) {
+  if (gpu !== undefined && gpu !== null) {
     const has = info.resources?.gpu_info;
     if (has === undefined || has === null) return "no gpu";
     if (gpu.model !== undefined && !(has.model ?? "").includes(gpu.model))

@@ -33,7 +33,7 @@ const jobEvent = z.object({
   /** State of the blueprint the job was in. */
   state: z.string(),
   at: epochMs,
-  /** Status of the job after the event. */
+  /** Status of the job when it happened. */
   status: z.string().optional(),
   duration_ms: z.number().optional(),
   attempt_number: z.number().int().optional(),

@@ -112,11 +112,6 @@ export class ShardBench {
     this.dispatcher.fill(holder, this.now);
   }
 
-  /** The next heartbeats of all workers. */
-  heartbeats(): void {
-    for (const member of this.roster.all()) this.dispatcher.fill(member, this.now);
-  }
-
   member(id: string): Member {
     const member = this.roster.get(id);
     if (member === null) throw new Error(`There is no worker '${id}'.`);

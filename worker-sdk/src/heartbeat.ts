@@ -7,13 +7,19 @@ import type { TaskPool } from "./task-pool.ts";
  * The state a worker reports of itself: `idle` with its task types while it can take another task, else `busy` with none
  * (reference D.3).
  */
-export function heartbeatBody(pool: TaskPool, supportedTasks: readonly string[], draining: boolean): HeartbeatBody {
+export function heartbeatBody(
+  pool: TaskPool,
+  supportedTasks: readonly string[],
+  draining: boolean,
+  currentTasks: readonly string[],
+): HeartbeatBody {
   const available = pool.hasRoom && !draining;
   return {
     load: pool.load,
     status: available ? "idle" : "busy",
     supported_tasks: available ? [...supportedTasks] : [],
     hot_cache: [],
+    current_tasks: [...currentTasks],
   };
 }
 

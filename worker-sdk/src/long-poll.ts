@@ -18,7 +18,8 @@ export class LongPollTransport implements Transport, TaskOrigin {
   readonly #parts: LinkParts;
   readonly #posting: ResultPosting;
   readonly #heartbeat: Heartbeat;
-  readonly #deliveries = new Set<Promise<void>>();
+  /** Results on their way, with their tasks. */
+  readonly #deliveries = new Map<Promise<void>, string>();
   readonly #draining = new AbortController();
   readonly #closed = new AbortController();
 
@@ -26,7 +27,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#parts = parts;
     this.#posting = new ResultPosting(parts);
     this.#heartbeat = new Heartbeat(parts, () =>
-      heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted),
+      heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted, this.#currentTasks()),
     );
   }
 
@@ -43,7 +44,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
   }
 
   async settled(): Promise<void> {
-    while (this.#deliveries.size > 0) await Promise.all(this.#deliveries);
+    while (this.#deliveries.size > 0) await Promise.all(this.#deliveries.keys());
   }
 
   close(): void {
@@ -54,7 +55,13 @@ export class LongPollTransport implements Transport, TaskOrigin {
   deliver(task: TaskPayload, outcome: Outcome): void {
     if (this.#closed.signal.aborted) return;
     const delivery = this.#deliver(task, outcome).finally(() => this.#deliveries.delete(delivery));
-    this.#deliveries.add(delivery);
+    this.#deliveries.set(delivery, task.task_id);
+  }
+
+  /** What runs, and what has run but is not handed over yet. */
+  #currentTasks(): string[] {
+    const running = this.#parts.pool.heldFrom(this).map(({ task_id }) => task_id);
+    return [...running, ...this.#deliveries.values()];
   }
 
   async reportProgress(update: ProgressUpdate): Promise<void> {

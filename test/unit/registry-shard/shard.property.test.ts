@@ -143,9 +143,8 @@ describe("a shard, whatever happens to it", () => {
     });
   });
 
-  test("lets no task wait that a worker could take, once the next heartbeats are in", async () => {
+  test("lets no task wait that a worker could take right now", async () => {
     await forEachLife(({ shard, tasks }) => {
-      shard.heartbeats();
       const waiting = [...tasks].filter(([id]) => shard.dispatcher.waitingAttempt(id) !== null);
       for (const member of shard.roster.all()) {
         const could = waiting.filter(([, { type }]) => shard.roster.typesOf(member).has(type)).map(([id]) => id);

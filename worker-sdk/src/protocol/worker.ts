@@ -10,6 +10,8 @@ const workerFields = {
   max_concurrent_tasks: z.number().int().positive().optional(),
   status: z.string().optional(),
   load: z.number().optional(),
+  /** The tasks a polling worker has, so that one it never received is noticed. */
+  current_tasks: z.array(z.string()).optional(),
   hot_cache: z.array(z.string()).optional(),
   cost_per_second: z.number().optional(),
   cost_per_skill: z.record(z.string(), z.number()).optional(),
