@@ -159,9 +159,16 @@ describe("blueprints together", () => {
   });
 
   test("may not share a route, however it is put together", () => {
-    const one = odd({ name: "one", api: { version: "v1", endpoint: "/jobs/photos" } });
-    const two = odd({ name: "two", api: { endpoint: "/v1/jobs/photos" } });
-    expect(faultsOf(one, two)).toEqual(["Blueprints 'one' and 'two' both want the route POST /api/v1/jobs/photos."]);
+    const one = odd({ name: "one", api: { version: "2026", endpoint: "/jobs/photos" } });
+    const two = odd({ name: "two", api: { endpoint: "/2026/jobs/photos" } });
+    expect(faultsOf(one, two)).toEqual(["Blueprints 'one' and 'two' both want the route POST /api/2026/jobs/photos."]);
+  });
+
+  test.each([
+    [{ endpoint: "/v1/admin/reload-workers" }, "begins like a version"],
+    [{ version: "v1", endpoint: "/jobs/photos/cancel" }, "what follows '/jobs/NAME/' belongs to jobs"],
+  ])("may not take a route of the product: %j", (api, text) => {
+    expect(faultsOf(odd({ api })).join()).toContain(text);
   });
 
   test("may have the same endpoint in different versions", () => {

@@ -13,17 +13,17 @@ describe("heartbeats", () => {
     const start = Date.now();
     const running = worker.run({ handleSignals: false });
     await pass(15_000);
-    orchestrator.offer(aTask({ params: { gate: 0 } }));
+    orchestrator.offer(aTask({ task_id: "first", params: { gate: 0 } }));
     await pass(50);
-    orchestrator.offer(aTask({ params: { gate: 1 } }));
+    orchestrator.offer(aTask({ task_id: "second", params: { gate: 1 } }));
     await pass(19_950);
     gates[0]?.resolve();
     await pass(500);
     expect(orchestrator.to(HEARTBEAT).map(({ at, body }) => [at - start, body])).toEqual([
-      [15_000, { load: 0, status: "idle", supported_tasks: ["work"], hot_cache: [] }],
-      [15_100, { load: 2, status: "busy", supported_tasks: [], hot_cache: [] }],
-      [30_100, { load: 2, status: "busy", supported_tasks: [], hot_cache: [] }],
-      [35_100, { load: 1, status: "idle", supported_tasks: ["work"], hot_cache: [] }],
+      [15_000, { load: 0, status: "idle", supported_tasks: ["work"], hot_cache: [], current_tasks: [] }],
+      [15_100, { load: 2, status: "busy", supported_tasks: [], hot_cache: [], current_tasks: ["first", "second"] }],
+      [30_100, { load: 2, status: "busy", supported_tasks: [], hot_cache: [], current_tasks: ["first", "second"] }],
+      [35_100, { load: 1, status: "idle", supported_tasks: ["work"], hot_cache: [], current_tasks: ["second"] }],
     ]);
     gates[1]?.resolve();
     await worker.stop();
