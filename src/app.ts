@@ -30,10 +30,16 @@ for (const bp of catalog.values()) {
 for (const prefix of apiPrefixes()) app.route(prefix, clientApi);
 app.route("/_worker", workerApi);
 
+/** What a create route usually looks like; a mistyped one also looks like a job's own path. */
+const MAYBE_CREATE = /^\/api(\/[^/]+)?\/jobs\/[^/]+$/;
+
 app.notFound((c) => {
   const methods = methodsAt(app, c.req.path);
   if (methods.length === 0)
     return answerProblem(c, new Problem(404, "not_found", `There is nothing at ${c.req.path}.`));
+  if (c.req.method === "POST" && MAYBE_CREATE.test(c.req.path)) {
+    return answerProblem(c, new Problem(404, "not_found", `No blueprint has the route POST ${c.req.path}.`));
+  }
   const text = `${c.req.method} is not possible here; ${methods.join(", ")} ${methods.length === 1 ? "is" : "are"}.`;
   return answerProblem(c, new Problem(405, "method_not_allowed", text, { headers: { Allow: methods.join(", ") } }));
 });

@@ -141,6 +141,14 @@ describe("a path", () => {
     }
   });
 
+  test("is answered 404 for a create route that no blueprint has, though a job could be read there", async () => {
+    const { status, body } = await bare("POST", "/api/v1/jobs/mistyped", { "X-Avtomatika-Token": "alice-token" });
+    expect({ status, body }).toMatchObject({
+      status: 404,
+      body: { error: "No blueprint has the route POST /api/v1/jobs/mistyped.", code: "not_found" },
+    });
+  });
+
   test.each([
     ["PUT", "/api/v1/jobs/some-job", "GET"],
     ["DELETE", "/api/v1/jobs", "GET"],

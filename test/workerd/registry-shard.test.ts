@@ -16,7 +16,8 @@ import {
 const GRACE_MS = 10_000;
 const TTL_MS = 120_000;
 
-const heartbeat = (workerId: string) => call("PATCH", `/_worker/workers/${workerId}`, { headers: WORKER });
+const heartbeat = (workerId: string, json: object = {}) =>
+  call("PATCH", `/_worker/workers/${workerId}`, { headers: WORKER, json });
 
 const waits = (id: string) => eventually(() => shardRows("waiting", id)).toBe(1);
 
@@ -156,6 +157,35 @@ describe.each(WAYS)("a polling worker, %s,", (_, between) => {
     }
     await between();
     expect((await postResult(workerId, resultOf(task))).body).toEqual({ status: "result_accepted_success" });
+    await expectJob(id, { status: "finished" });
+  });
+
+  test("keeps it as long as it says that it has it", async () => {
+    const { id, workerId, task } = await polledTask();
+    for (const ms of [1_000, 30_000]) {
+      await between();
+      pass(ms);
+      // The first one may have been on its way when the task was handed over.
+      const inHand = ms === 1_000 ? [] : [task.task_id];
+      expect(await heartbeat(workerId, { current_tasks: inHand })).toMatchObject({ status: 200 });
+      await shardAlarm();
+    }
+    await expectJob(id, { current_task_info: { attempt: 1 } });
+    await postResult(workerId, resultOf(task));
+    await expectJob(id, { status: "finished" });
+  });
+
+  test("loses it, living on, when it says that it does not have it", async () => {
+    const { id, workerId } = await polledTask();
+    await between();
+    pass(30_000);
+    expect(await heartbeat(workerId, { current_tasks: [] })).toMatchObject({ status: 200 });
+    await shardAlarm();
+    await expectJob(id, { current_task_info: { attempt: 2 } });
+    await between();
+    const again = await poll(workerId);
+    expect(again).toMatchObject({ job_id: id, attempt: 2 });
+    if (again !== null) await postResult(workerId, resultOf(again));
     await expectJob(id, { status: "finished" });
   });
 
