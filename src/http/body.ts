@@ -10,8 +10,7 @@ function tooLarge(): Problem {
   );
 }
 
-async function collect(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = stream.getReader();
+async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let text = "";
   let bytes = 0;
@@ -19,10 +18,7 @@ async function collect(stream: ReadableStream<Uint8Array>): Promise<string> {
     const { done, value } = await reader.read();
     if (done) return text + decoder.decode();
     bytes += value.byteLength;
-    if (bytes > MAX_BODY_BYTES) {
-      await reader.cancel();
-      throw tooLarge();
-    }
+    if (bytes > MAX_BODY_BYTES) throw tooLarge();
     text += decoder.decode(value, { stream: true });
   }
 }
@@ -35,6 +31,7 @@ async function readText(request: Request): Promise<string> {
   const declared = request.headers.get("content-length");
   if (Number(declared ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return "";
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<never>((_, reject) => {
     const giveUp = () =>
@@ -42,10 +39,12 @@ async function readText(request: Request): Promise<string> {
     timer = setTimeout(giveUp, BODY_READ_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([collect(request.body), late]);
+    return await Promise.race([collect(reader), late]);
   } catch (error) {
+    // Whatever is still to come is not wanted any more.
+    await reader.cancel().catch(() => undefined);
     if (error instanceof Problem) throw error;
-    throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body is not valid UTF-8 text." });
+    throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body cannot be read as UTF-8 text." });
   } finally {
     if (timer !== null) clearTimeout(timer);
   }

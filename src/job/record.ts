@@ -64,7 +64,7 @@ interface FanOut {
 
 /** All of a job but the branches of its fan-out: one value, written whole at each step that must survive. */
 export interface JobRecord {
-  /** Version of this shape; `upgradeRecord` brings older ones up. */
+  /** Version of this shape, so that a later one can tell older records and bring them up when it loads them. */
   readonly v: 1;
   readonly id: string;
   readonly blueprint: string;

@@ -47,7 +47,7 @@ describe("a body", () => {
     ["that is not JSON", '{"type": }', "Unexpected token"],
     ["that stops in the middle", '{"type": "a"', "Expected"],
     ["that is empty", "", "The body is empty."],
-    ["that is not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), "The body is not valid UTF-8 text."],
+    ["that is not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), "The body cannot be read as UTF-8 text."],
   ])("%s is answered 400 with the fault", async (_, text, fault) => {
     const answer = await call("POST", ONE_TASK, { headers: ALICE, text });
     expect(answer).toMatchObject(problem(400, "bad_json", { details: expect.stringContaining(fault) }));

@@ -77,8 +77,8 @@ describe("a body that is not JSON", () => {
     ["white space", " \n", "The body is empty."],
     ["half of one", '{"a": ', expect.any(String)],
     ["something else", "<xml/>", expect.stringContaining("not valid JSON")],
-    ["no UTF-8", Uint8Array.of(0x22, 0xff, 0x22), "The body is not valid UTF-8 text."],
-    ["the beginning of a character", Uint8Array.of(0x22, 0xc3), "The body is not valid UTF-8 text."],
+    ["no UTF-8", Uint8Array.of(0x22, 0xff, 0x22), "The body cannot be read as UTF-8 text."],
+    ["the beginning of a character", Uint8Array.of(0x22, 0xc3), "The body cannot be read as UTF-8 text."],
   ])("is answered 400 with the fault: %s", async (_, body, details) => {
     expect(await problemOf(readJson(post(body)))).toEqual({
       status: 400,
