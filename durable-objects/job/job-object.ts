@@ -57,6 +57,13 @@ export class JobObject extends DurableObject<Env> {
     return jobView(record, record.fanOut === null ? null : countBranches(branches), workerId);
   }
 
+  /** Cancels the job. `not_found` also when it is another client's. */
+  cancel(clientName: string): "cancelled" | "ended" | "not_found" {
+    const { record } = this.#live;
+    if (record === null || record.client.name !== clientName) return "not_found";
+    return this.#upkeep.cancel() ? "cancelled" : "ended";
+  }
+
   /** Takes a task's result, at most once. */
   taskResult(result: ReportedResult): ResultAck {
     const { record } = this.#live;

@@ -1,5 +1,6 @@
 import type { TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
+import { endJob } from "../../src/job/ending.ts";
 import { loseBranch, loseSingle, type LossReason } from "../../src/job/lose-task.ts";
 import { changed, type Change, type JobRecord, type Task } from "../../src/job/record.ts";
 import { isEnded } from "../../src/job/status.ts";
@@ -30,6 +31,26 @@ export class JobUpkeep {
     const { record: after } = this.#live;
     if (after !== null && after.wakeAt !== null && after.wakeAt <= now) this.#live.run(changed(after));
     await this.#live.flushHistory();
+  }
+
+  /**
+   * Ends the job as cancelled, at once and in every status that is not an end: nothing of it starts afterwards. Its
+   * tasks stop waiting, and workers that hold one are told; what they report all the same is ignored.
+   * @returns false when the job had ended
+   */
+  cancel(): boolean {
+    const { record } = this.#live;
+    if (record === null || isEnded(record.status)) return false;
+    const refs = this.#outstanding(record).map((task) => ({
+      jobId: record.id,
+      taskId: task.id,
+      attempt: task.attempt,
+    }));
+    this.#live.apply(
+      changed(endJob(record, { status: "cancelled", error: "The client cancelled the job." }, Date.now())),
+    );
+    if (refs.length > 0) this.#live.inBackground(this.#release(record, refs));
+    return true;
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
@@ -65,8 +86,7 @@ export class JobUpkeep {
 
   /** Asks the registry for the tasks that are out: offers anew what nobody knows, ends what has run too long. */
   async #check(record: JobRecord): Promise<void> {
-    const tasks: readonly Task[] = record.task === null ? this.#live.open() : [record.task];
-    const out = tasks.filter((task) => task.retryAt === null);
+    const out = this.#outstanding(record);
     const refs = out.map((task) => ({ jobId: record.id, taskId: task.id, attempt: task.attempt }));
     const found = await this.#locate(record, refs);
     let next = Date.now() + this.#live.settings.leaseMs;
@@ -80,11 +100,24 @@ export class JobUpkeep {
       return endsAt <= Date.now();
     });
     for (const ref of overdue) this.#timeOut(ref);
-    if (overdue.length > 0) {
-      await callObject(this.#env.REGISTRY, shardOfJob(record.id), (shard) => shard.release(overdue));
-    }
+    if (overdue.length > 0) await this.#release(record, overdue);
     // Not written: after a crash the stored, earlier time only leads to one more check.
     if (this.#live.record?.checkAt != null) this.#live.note({ checkAt: next });
+  }
+
+  /** The attempts that are out: offered, or with a worker. */
+  #outstanding(record: JobRecord): readonly Task[] {
+    const tasks: readonly Task[] = record.task === null ? this.#live.open() : [record.task];
+    return tasks.filter((task) => task.retryAt === null);
+  }
+
+  /** Tells the registry that nothing more is wanted of these attempts. Where it cannot be told, their results are ignored. */
+  async #release(record: JobRecord, refs: TaskRef[]): Promise<void> {
+    try {
+      await callObject(this.#env.REGISTRY, shardOfJob(record.id), (shard) => shard.release(refs));
+    } catch (error) {
+      log(this.#live.settings, "WARNING", "job.release_failed", { job_id: record.id, error: String(error) });
+    }
   }
 
   /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */

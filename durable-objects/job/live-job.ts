@@ -79,6 +79,11 @@ export class LiveJob {
     };
   }
 
+  /** Lets work go on after the answer. */
+  inBackground(work: Promise<void>): void {
+    this.#ctx.waitUntil(work);
+  }
+
   /** Changes what is worth no write of its own; the next write takes it along. */
   note(fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "wakeAt">>): void {
     if (this.#record !== null) this.#record = { ...this.#record, ...fields };
@@ -151,6 +156,8 @@ export class LiveJob {
   async #finishStep(finish: (around: () => Surroundings) => Promise<Change>): Promise<void> {
     const change = await finish(() => this.around());
     this.#stepping = false;
+    // Cancelled meanwhile: what the handler decided comes too late.
+    if (this.#record !== null && isEnded(this.#record.status)) return;
     this.apply(change);
   }
 

@@ -60,6 +60,15 @@ export const clientApi = new Hono<HttpEnv>()
     if (job === null) throw new Problem(404, "job_not_found", "Job not found");
     return c.json([]);
   })
+  .post("/jobs/:job_id/cancel", async (c) => {
+    const jobId = c.req.param("job_id");
+    const outcome = identifier.safeParse(jobId).success
+      ? await callObject(c.env.JOBS, jobId, (object) => object.cancel(c.get("client").name))
+      : "not_found";
+    if (outcome === "not_found") throw new Problem(404, "job_not_found", "Job not found");
+    if (outcome === "ended") throw new Problem(409, "conflict", "The job has ended already; it cannot be cancelled.");
+    return c.json({ status: "cancellation_request_accepted" });
+  })
   .get("/workers", async (c) => {
     const lists = await Promise.all(
       SHARDS.map((shard) => callObject(c.env.REGISTRY, shard, (registry) => registry.workers())),

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { slowHandler } from "../support/blueprints.ts";
+import { ALICE, BOB, call, createJob, eventually, expectJob, unique } from "../support/workerd-api.ts";
+import { jobAlarm, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { shardRows } from "../support/workerd-objects.ts";
+import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+
+const cancel = (id: string, headers = ALICE) => call("POST", `/api/v1/jobs/${id}/cancel`, { headers });
+const accepted = { status: 200, body: { status: "cancellation_request_accepted" } };
+
+describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
+  test("that waits for a worker leaves nothing to the worker that comes", async () => {
+    const type = unique();
+    const id = await createJob("one-task", { type });
+    await eventually(() => shardRows("waiting", id)).toBe(1);
+    await between();
+    expect(await cancel(id)).toMatchObject(accepted);
+    await eventually(() => shardRows("waiting", id)).toBe(0);
+    await between();
+    const workerId = unique();
+    await register(workerId, { supported_tasks: [type] });
+    expect(await poll(workerId, 0.2)).toBeNull();
+    await expectJob(id, { status: "cancelled", error_message: "The client cancelled the job." });
+  });
+
+  test("tells the worker that holds its task, and is not revived by a late success", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    const id = await createJob("one-task", { type });
+    const task = await worker.task();
+    await between();
+    expect(await cancel(id)).toMatchObject(accepted);
+    expect(await worker.next("cancel_task")).toMatchObject({
+      command: "cancel_task",
+      task_id: task.task_id,
+      job_id: id,
+    });
+    await between();
+    expect((await postResult(worker.workerId, resultOf(task))).body).toMatchObject({
+      status: "ignored",
+      reason: "job_already_terminated",
+    });
+    await expectJob(id, { status: "cancelled" });
+  });
+
+  test("takes all branches of its fan-out with it, and its aggregator never runs", async () => {
+    const type = unique();
+    const worker = await socketWorker([type], { slots: 2 });
+    const id = await createJob("fan-out", { type, count: 5 });
+    const held = [await worker.task(), await worker.task()];
+    await between();
+    expect(await cancel(id)).toMatchObject(accepted);
+    await eventually(() => shardRows("waiting", id)).toBe(0);
+    for (const task of held) await postResult(worker.workerId, resultOf(task));
+    await jobAlarm(id, 60_000);
+    await shardAlarm(60_000);
+    await expectJob(id, { status: "cancelled", state_history: {}, current_state: "split" });
+  });
+
+  test("cannot be cancelled again", async () => {
+    const id = await createJob("one-task", { type: unique() });
+    await cancel(id);
+    await between();
+    expect(await cancel(id)).toMatchObject({ status: 409, body: { code: "conflict" } });
+  });
+});
+
+test("a job whose handler is still at work is cancelled at once, and what the handler decides comes too late", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  slowHandler.waitsFor = promise;
+  const id = await createJob("handlers", { first: "slow" });
+  await expectJob(id, { status: "running", current_state: "slow" });
+  expect(await cancel(id)).toMatchObject(accepted);
+  resolve();
+  await promise;
+  await jobAlarm(id, 60_000);
+  await expectJob(id, { status: "cancelled", current_state: "slow", result: null });
+});
+
+test.each(["not-there", "no id at all!"])("there is nothing to cancel under '%s'", async (id) => {
+  expect(await cancel(encodeURIComponent(id))).toMatchObject({ status: 404, body: { code: "job_not_found" } });
+});
+
+test("another client's job cannot be cancelled, and is not told of", async () => {
+  const id = await createJob("one-task", { type: unique() });
+  expect(await cancel(id, BOB)).toMatchObject({ status: 404, body: { code: "job_not_found" } });
+  await expectJob(id, { status: "waiting_for_worker" });
+});
