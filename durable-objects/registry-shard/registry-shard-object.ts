@@ -93,7 +93,8 @@ export class RegistryShard extends DurableObject<Env> {
 
   /**
    * Renews a worker and takes over what changed.
-   * @returns the worker as it is known now, or null when it must register again
+   * @returns the worker as it is known now, with `cancel_task_ids` when it works on what is not its any more; null when
+   * it must register again
    */
   heartbeat(workerId: string, update: Heartbeat | null): JsonObject | null {
     const now = Date.now();
@@ -107,7 +108,8 @@ export class RegistryShard extends DurableObject<Env> {
     if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
     this.#leases.renew(member, now, { write: lasting(member.info) !== lasting(before) });
     this.#dispatcher.fill(member, now);
-    return member.info;
+    const unwanted = update?.current_tasks?.filter((taskId) => !member.leases.has(taskId)) ?? [];
+    return unwanted.length === 0 ? member.info : { ...member.info, cancel_task_ids: unwanted };
   }
 
   /** The live workers, as `GET …/workers` shows them. */

@@ -16,17 +16,30 @@ describe.each([
 ])("a worker on a %s", (_name, websockets) => {
   const held = Promise.withResolvers<TaskContext>();
   const release = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  const aborted = Promise.withResolvers<void>();
   let tries = 0;
   let worker: Worker;
   let running: Promise<void>;
 
   beforeAll(() => {
-    worker = new Worker({ ...server.forWorkers, websockets, taskPollTimeout: 5, shutdownTimeout: 1 })
+    // Over long polls a worker learns of a cancelled task by its next heartbeat.
+    const beat = websockets ? {} : { heartbeatInterval: 0.5 };
+    worker = new Worker({ ...server.forWorkers, ...beat, websockets, taskPollTimeout: 5, shutdownTimeout: 1 })
       .task("echo", ({ params }) => ({ echoed: params.value }))
       .task("picky", () => ({ status: "rejected", data: { reason: "too small" } }))
       .task("flaky", () => {
         tries += 1;
         throw new Error("no luck today");
+      })
+      .task("endless", ({ signal }) => {
+        started.resolve();
+        return new Promise((_, reject) => {
+          signal.addEventListener("abort", () => {
+            aborted.resolve();
+            reject(new Error("aborted"));
+          });
+        });
       })
       .task("long", async (context) => {
         await context.sendProgress(0.5, "half way");
@@ -62,6 +75,14 @@ describe.each([
       worker_id: worker.workerId,
       error: null,
     });
+  });
+
+  test("drops the task of a job that is cancelled", async () => {
+    const id = await alice.create("one-task", { type: "endless" });
+    await started.promise;
+    expect(await alice.call("POST", `/jobs/${id}/cancel`)).toMatchObject({ status: 200 });
+    await aborted.promise;
+    await alice.expectJob(id, { status: "cancelled" });
   });
 
   test("shows how far a task is while it runs", async () => {
