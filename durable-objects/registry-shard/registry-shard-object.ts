@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import {
   PING,
   PONG,
+  taskTypesOf,
   type Heartbeat,
   type JsonObject,
   type ResultAck,
@@ -221,8 +222,10 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {
-    member.info = info;
-    member.registeredTasks = new Set(info.supported_tasks ?? []);
+    // What a worker signs its messages with is between it and the edge; it is neither kept nor shown.
+    const { security: _security, ...shown } = info;
+    member.info = shown;
+    member.registeredTasks = new Set(taskTypesOf(info));
     if (member.leases.size === 0 && info.status === "busy") member.idleSince = now;
     this.#roster.refresh(member);
   }

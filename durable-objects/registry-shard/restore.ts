@@ -1,3 +1,4 @@
+import { taskTypesOf } from "@batuta/worker/protocol";
 import type { Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { readAttachment } from "./sockets.ts";
@@ -15,7 +16,7 @@ export function restore(roster: Roster, store: ShardStore, sockets: readonly Web
     }
     const member = roster.member(info.worker_id, now);
     member.info = info;
-    member.registeredTasks = new Set(info.supported_tasks ?? []);
+    member.registeredTasks = new Set(taskTypesOf(info));
     member.expiresAt = expiresAt;
     member.storedUntil = expiresAt;
   }

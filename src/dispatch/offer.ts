@@ -61,6 +61,7 @@ export function payloadOf(on: Offer, now: number): TaskPayload {
     priority: on.priority,
     attempt: on.attempt,
     lease: on.lease,
-    deadline: (now + on.timeoutMs) / 1000,
+    // Whole seconds: existing workers take no others.
+    deadline: Math.ceil((now + on.timeoutMs) / 1000),
   };
 }

@@ -211,3 +211,16 @@ test.each([
   const answer = await call("GET", `/api/v1/jobs?${query}`, { headers: ALICE });
   expect(answer).toMatchObject(problem(400, "bad_request", faultAt(field)));
 });
+
+test("a worker's signature and the addresses deeper in what it says are not shown", async () => {
+  const worker_id = unique();
+  const capabilities = { hostname: "host-7", ip_address: "192.0.2.7", extra: { zone: "a" } };
+  await register(worker_id, { available_skills: ["say"], capabilities, security: { signature: "secret" } });
+  for (const headers of [ALICE, ADMIN]) {
+    const { body } = await call("GET", "/api/v1/workers", { headers });
+    const shown = JSON.stringify(body);
+    expect(shown).toContain(worker_id);
+    expect(shown).not.toContain("secret");
+    expect(shown.includes("host-7")).toBe(headers === ADMIN);
+  }
+});

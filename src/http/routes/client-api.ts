@@ -27,8 +27,9 @@ function requireAdmin(client: { readonly admin: boolean }): void {
 }
 
 /** Where a worker runs is the operator's business, not every client's. */
-function withoutAddress({ hostname: _host, ip_address: _ip, ...rest }: JsonObject): JsonObject {
-  return rest;
+function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...rest }: JsonObject): JsonObject {
+  const inner = jsonObject.safeParse(capabilities);
+  return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
 }
 
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */

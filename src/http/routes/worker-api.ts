@@ -1,4 +1,4 @@
-import { heartbeat, progressUpdate, taskResult, workerRegistration } from "@batuta/worker/protocol";
+import { heartbeat, progressUpdate, reportedResult, workerRegistration } from "@batuta/worker/protocol";
 import { Hono } from "hono";
 import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
@@ -27,6 +27,7 @@ export const workerApi = new Hono<HttpEnv>()
   .post("/workers/register", requireWorkerInBody, async (c) => {
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
     await callObject(c.env.REGISTRY, shardOfWorker(registration.worker_id), (shard) => shard.register(registration));
+    const { security: _security, ...shown } = registration;
     const message: HistoryMessage = {
       v: 1,
       worker_event: {
@@ -34,7 +35,7 @@ export const workerApi = new Hono<HttpEnv>()
         worker_id: registration.worker_id,
         event_type: "registered",
         at: Date.now(),
-        worker_info_snapshot: registration,
+        worker_info_snapshot: shown,
       },
     };
     const sent = queueProducer(c.env, "history").send([message]);
@@ -61,7 +62,7 @@ export const workerApi = new Hono<HttpEnv>()
     return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
   })
   .post("/tasks/result", requireWorkerInBody, async (c) => {
-    const result = checkBody(taskResult, c.get("body"), "result");
+    const result = checkBody(reportedResult, c.get("body"), "result");
     const workerId = c.get("workerId");
     const ack = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.result(workerId, result));
     if (ack.reason === "job_not_found") throw new Problem(404, "job_not_found", "Job not found");

@@ -59,7 +59,7 @@ describe("the offer of a task", () => {
   });
 });
 
-test("a task reaches its worker as the wire format says, with its deadline in seconds from the hand-over", () => {
+test("a task reaches its worker as the wire format says, with its deadline in whole seconds from the hand-over", () => {
   const payload = payloadOf(offerFor("t", { attempt: 2, priority: 1.5 }), T0 + 500);
   expect(payload).toEqual({
     job_id: "job",
@@ -70,7 +70,7 @@ test("a task reaches its worker as the wire format says, with its deadline in se
     priority: 1.5,
     attempt: 2,
     lease: "lease-of-t",
-    deadline: (T0 + 500 + 300_000) / 1000,
+    deadline: Math.ceil((T0 + 500 + 300_000) / 1000),
   });
   expect(taskPayload.parse(payload)).toEqual(payload);
 });

@@ -11,7 +11,7 @@ export const taskPayload = z.looseObject({
   priority: z.number(),
   attempt: z.number().int().positive(),
   lease: z.string(),
-  /** Latest time for the result, seconds since 1970; absent when the task has no time limit. */
+  /** Latest time for the result, whole seconds since 1970; absent when the task has no time limit. */
   deadline: z.number().optional(),
 });
 export type TaskPayload = z.infer<typeof taskPayload>;
@@ -45,6 +45,24 @@ export const taskResult = z.looseObject({
   result: taskOutcome.default({ status: "success" }),
 });
 export type TaskResult = z.infer<typeof taskResult>;
+
+/** The later generation puts status, data and error beside the ids, and leaves out what is the default (reference D.9). */
+function nested(body: unknown): unknown {
+  const flat = flatResult.safeParse(body);
+  if (!flat.success || flat.data.result !== undefined) return body;
+  const { result: _result, status, data, error, ...ids } = flat.data;
+  return { ...ids, result: { status, data, error } };
+}
+
+const flatResult = z.looseObject({
+  result: z.unknown().optional(),
+  status: z.unknown().optional(),
+  data: z.unknown().optional(),
+  error: z.unknown().optional(),
+});
+
+/** A result as either generation of workers posts it. */
+export const reportedResult = z.preprocess(nested, taskResult);
 
 /** Why a result changed nothing. */
 export const IGNORED_REASONS = ["job_not_found", "worker_mismatch", "stale_task", "job_already_terminated"] as const;

@@ -7,6 +7,9 @@ const gpuInfo = z.looseObject({ model: z.string().optional(), vram_gb: z.number(
 const workerFields = {
   worker_type: z.string().optional(),
   supported_tasks: z.array(z.string()).optional(),
+  /** The later generation's words for the same: what it takes now, and all it could (reference D.9). */
+  available_skills: z.array(z.string()).optional(),
+  supported_skills: z.array(z.looseObject({ name: z.string() })).optional(),
   max_concurrent_tasks: z.number().int().positive().optional(),
   status: z.string().optional(),
   load: z.number().optional(),
@@ -27,3 +30,9 @@ export type WorkerRegistration = z.infer<typeof workerRegistration>;
 /** Body of `PATCH /_worker/workers/{worker_id}`: the members that changed (reference D.3). */
 export const heartbeat = z.looseObject(workerFields);
 export type Heartbeat = z.infer<typeof heartbeat>;
+
+/** The task types a worker takes at present, in whichever generation's words it says so. */
+export function taskTypesOf(worker: Heartbeat): string[] {
+  const { supported_tasks: tasks, available_skills: available, supported_skills: skills } = worker;
+  return tasks ?? available ?? skills?.map(({ name }) => name) ?? [];
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { reportedResult, taskTypesOf } from "@batuta/worker/protocol";
+
+const ids = { job_id: "job", task_id: "job-1", worker_id: "w" };
+
+describe("a result that a worker posts", () => {
+  it("is read as it is when its outcome stands by itself", () => {
+    const result = { status: "failure", error: { code: "TRANSIENT_ERROR", message: "busy" } };
+    expect(reportedResult.parse({ ...ids, result })).toEqual({ ...ids, result });
+  });
+
+  it.each([
+    [
+      { status: "needs_review", data: { n: 1 } },
+      { status: "needs_review", data: { n: 1 } },
+    ],
+    [{ data: { n: 1 } }, { status: "success", data: { n: 1 } }],
+    [{}, { status: "success" }],
+    [
+      { status: "failure", error: { code: "X", message: "m" } },
+      { status: "failure", error: { code: "X", message: "m" } },
+    ],
+  ])("is read in the later generation's flat form, too: %j", (flat, result) => {
+    expect(reportedResult.parse({ ...ids, timestamp: 1, ...flat })).toMatchObject({ ...ids, timestamp: 1, result });
+  });
+
+  it.each([[null], ["text"], [[]], [{ ...ids, task_id: "no id at all!" }]])("is refused when it is %j", (body) => {
+    expect(reportedResult.safeParse(body).success).toBe(false);
+  });
+});
+
+describe("the task types of a worker", () => {
+  it.each([
+    [{ supported_tasks: ["a"], available_skills: ["b"] }, ["a"]],
+    [{ available_skills: [], supported_skills: [{ name: "c" }] }, []],
+    [{ supported_skills: [{ name: "c", type: "gpu" }] }, ["c"]],
+    [{}, []],
+  ])("of %j are %j", (worker, types) => {
+    expect(taskTypesOf(worker)).toEqual(types);
+  });
+});
