@@ -11,6 +11,10 @@ import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts
 import { callObject } from "../shared/call-object.ts";
 import type { LiveJob } from "./live-job.ts";
 
+function refsOf(record: JobRecord, tasks: readonly Task[]): TaskRef[] {
+  return tasks.map((task) => ({ jobId: record.id, taskId: task.id, attempt: task.attempt }));
+}
+
 /** What time brings to a job: retries that are due, tasks that nobody knows any more or that run too long, steps that were cut off. */
 export class JobUpkeep {
   readonly #env: Env;
@@ -41,11 +45,7 @@ export class JobUpkeep {
   cancel(): boolean {
     const { record } = this.#live;
     if (record === null || isEnded(record.status)) return false;
-    const refs = this.#outstanding(record).map((task) => ({
-      jobId: record.id,
-      taskId: task.id,
-      attempt: task.attempt,
-    }));
+    const refs = refsOf(record, this.#outstanding(record));
     this.#live.apply(
       changed(endJob(record, { status: "cancelled", error: "The client cancelled the job." }, Date.now())),
     );
@@ -87,7 +87,7 @@ export class JobUpkeep {
   /** Asks the registry for the tasks that are out: offers anew what nobody knows, ends what has run too long. */
   async #check(record: JobRecord): Promise<void> {
     const out = this.#outstanding(record);
-    const refs = out.map((task) => ({ jobId: record.id, taskId: task.id, attempt: task.attempt }));
+    const refs = refsOf(record, out);
     const found = await this.#locate(record, refs);
     let next = Date.now() + this.#live.settings.leaseMs;
     const overdue = refs.filter((ref, i) => {

@@ -102,12 +102,14 @@ export class RegistryShard extends DurableObject<Env> {
     const member = this.#roster.get(workerId);
     if (member === null || member.info === null || !this.#leases.isAlive(member, now)) return null;
     const before = member.info;
+    let write = false;
     if (update !== null) {
       const { worker_id: _id, reputation: _reputation, ...changes } = update;
       this.#learn(member, { ...before, ...changes }, now);
+      write = lasting(member.info) !== lasting(before);
     }
     if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
-    this.#leases.renew(member, now, { write: lasting(member.info) !== lasting(before) });
+    this.#leases.renew(member, now, { write });
     this.#dispatcher.fill(member, now);
     const unwanted = update?.current_tasks?.filter((taskId) => !member.leases.has(taskId)) ?? [];
     return unwanted.length === 0 ? member.info : { ...member.info, cancel_task_ids: unwanted };

@@ -28,8 +28,7 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
  * @throws {Problem} 413, 408 or 400
  */
 async function readText(request: Request): Promise<string> {
-  const declared = request.headers.get("content-length");
-  if (Number(declared ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return "";
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
   let timer: ReturnType<typeof setTimeout> | null = null;

@@ -1,5 +1,5 @@
 import { identifier, jsonObject, type JsonObject } from "@batuta/worker/protocol";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
@@ -32,6 +32,19 @@ function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...res
   return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
 }
 
+function jobNotFound(): Problem {
+  return new Problem(404, "job_not_found", "Job not found");
+}
+
+/** @throws {Problem} 404 when there is no such job, or it is another client's */
+async function viewJob(c: Context<HttpEnv>, jobId: string) {
+  const job = identifier.safeParse(jobId).success
+    ? await callObject(c.env.JOBS, jobId, (object) => object.view(c.get("client").name))
+    : null;
+  if (job === null) throw jobNotFound();
+  return job;
+}
+
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */
 export const clientApi = new Hono<HttpEnv>()
   .get("/jobs", async (c) => {
@@ -43,30 +56,21 @@ export const clientApi = new Hono<HttpEnv>()
     return c.json(page.jobs.map(({ job_id: id, ...job }) => ({ id, ...job })));
   })
   .get("/jobs/:job_id", async (c) => {
-    const jobId = c.req.param("job_id");
-    const job = identifier.safeParse(jobId).success
-      ? await callObject(c.env.JOBS, jobId, (object) => object.view(c.get("client").name))
-      : null;
-    if (job === null) throw new Problem(404, "job_not_found", "Job not found");
-    return c.json(job);
+    return c.json(await viewJob(c, c.req.param("job_id")));
   })
   .get("/jobs/:job_id/history", async (c) => {
     const jobId = c.req.param("job_id");
     const rows = await jobHistory(c.env.HISTORY_DB, jobId, c.get("client").name);
     if (rows.length > 0) return c.json(rows);
     // History follows a moment behind: a job without events yet is not an unknown job.
-    const job = identifier.safeParse(jobId).success
-      ? await callObject(c.env.JOBS, jobId, (object) => object.view(c.get("client").name))
-      : null;
-    if (job === null) throw new Problem(404, "job_not_found", "Job not found");
+    await viewJob(c, jobId);
     return c.json([]);
   })
   .post("/jobs/:job_id/cancel", async (c) => {
     const jobId = c.req.param("job_id");
-    const outcome = identifier.safeParse(jobId).success
-      ? await callObject(c.env.JOBS, jobId, (object) => object.cancel(c.get("client").name))
-      : "not_found";
-    if (outcome === "not_found") throw new Problem(404, "job_not_found", "Job not found");
+    if (!identifier.safeParse(jobId).success) throw jobNotFound();
+    const outcome = await callObject(c.env.JOBS, jobId, (object) => object.cancel(c.get("client").name));
+    if (outcome === "not_found") throw jobNotFound();
     if (outcome === "ended") throw new Problem(409, "conflict", "The job has ended already; it cannot be cancelled.");
     return c.json({ status: "cancellation_request_accepted" });
   })
