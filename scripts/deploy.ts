@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { SOURCE_ROOT } from "../cli/src/bundle.ts";
 import { PlainError, plainly, reasonOf } from "../cli/src/plain-error.ts";
-import { type Deployment, environmentsOf, namesInSecretsFile, readDeployment } from "./deployment.ts";
+import { type Deployment, environmentsOf, missingSecrets, namesInSecretsFile, readDeployment } from "./deployment.ts";
 import { askWrangler, runWrangler } from "./wrangler.ts";
 
 const DEFAULT_ENVIRONMENT = "production";
@@ -53,13 +53,18 @@ async function rehearse(environments: string[], toml: string): Promise<void> {
 }
 
 async function assertSecrets(
-  { requiredSecrets }: Deployment,
+  deployment: Deployment,
   environment: string,
   secretsFile: string | undefined,
 ): Promise<void> {
   const given = secretsFile === undefined ? [] : await readSecretsFile(secretsFile);
   const present = new Set([...given, ...(await deployedSecrets(environment))]);
-  const missing = requiredSecrets.filter((name) => !present.has(name));
+  if (present.has("INTEGRATIONS_TOML") && !deployment.variables.includes("PUBLIC_URL")) {
+    process.stderr.write(
+      `PUBLIC_URL is not set in [env.${environment}.vars] of wrangler.toml: people who are asked for decisions will get no links.\n`,
+    );
+  }
+  const missing = missingSecrets(deployment, present);
   if (missing.length === 0) return;
   throw new PlainError(
     `These secrets are not set for ${environment}: ${missing.join(", ")}.\n` +

@@ -17,10 +17,12 @@ await plainly(async () => {
 function makeSecrets(): void {
   writeFileSync(
     SECRETS_FILE,
-    `CLIENTS_TOML="[clients.local]\\ntoken = '${token()}'"\nGLOBAL_WORKER_TOKEN="${token()}"\n`,
+    `CLIENTS_TOML="[clients.local]\\ntoken = '${token()}'"\nGLOBAL_WORKER_TOKEN="${token()}"\nSIGNING_SECRET="${token()}"\n`,
     { mode: 0o600 },
   );
-  process.stderr.write("Wrote .dev.vars with random tokens for a client and for workers.\n");
+  process.stderr.write(
+    "Wrote .dev.vars with random tokens for a client and for workers, and a secret that signs links.\n",
+  );
 }
 
 function token(): string {

@@ -8,8 +8,12 @@ import { methodsAt } from "./http/middleware/method-not-allowed.ts";
 import { requireClient } from "./http/middleware/require-client.ts";
 import { surroundings } from "./http/middleware/surroundings.ts";
 import { answerProblem, Problem } from "./http/problem.ts";
+import { approvalApi, publicApprovals } from "./http/routes/approvals.ts";
 import { clientApi } from "./http/routes/client-api.ts";
 import { createJobRoute } from "./http/routes/create-job.ts";
+import { quarantinedIds } from "./http/routes/quarantine.ts";
+import { schedulesApi } from "./http/routes/schedules.ts";
+import { webhookDeliveries } from "./http/routes/webhook-deliveries.ts";
 import { workerApi } from "./http/routes/worker-api.ts";
 
 /** Every version that some blueprint names, and `v1` in any case. */
@@ -22,12 +26,15 @@ export const app = new Hono<HttpEnv>();
 
 app.use(surroundings);
 app.get("/_public/status", (c) => c.json({ status: "ok" }));
+app.get("/_public/jobs/quarantined", requireClient, quarantinedIds);
+app.route("/_public", publicApprovals);
 app.use("/api/*", requireClient);
 for (const bp of catalog.values()) {
   const route = createRoute(bp);
   if (route !== null) app.post(route, createJobRoute(bp));
 }
-for (const prefix of apiPrefixes()) app.route(prefix, clientApi);
+for (const prefix of apiPrefixes())
+  app.route(prefix, clientApi).route(prefix, schedulesApi).route(prefix, approvalApi).route(prefix, webhookDeliveries);
 app.route("/_worker", workerApi);
 
 /** What a create route usually looks like; a mistyped one also looks like a job's own path. */

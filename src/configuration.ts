@@ -18,10 +18,22 @@ const variables = z.object({
   WORKER_POLL_TIMEOUT_SECONDS: seconds(30),
   WORKER_HEALTH_CHECK_INTERVAL_SECONDS: seconds(60),
   LEASE_SECONDS: seconds(60),
+  CANCEL_GRACE_SECONDS: seconds(30),
+  HANDLER_TIMEOUT_SECONDS: seconds(30),
+  JOB_RETENTION_DAYS: seconds(30),
+  HISTORY_RETENTION_DAYS: seconds(90),
+  /** Signs approval links. Without it there are none. */
+  SIGNING_SECRET: z.string().min(16, "must have 16 characters or more").optional(),
+  /** Where people reach this deployment, for the links in messages. */
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Lets webhooks go to private addresses, for receivers on the same machine or network. */
+  WEBHOOK_ALLOW_PRIVATE: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
   DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
   LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
   LOG_FORMAT: z.enum(["json", "text"]).default("json"),
 });
+
+const DAY_MS = 86_400_000;
 
 /** How long a worker whose socket broke may take to come back before its tasks go to others, unless the lease is shorter. */
 const RECONNECT_GRACE_MS = 10_000;
@@ -37,6 +49,19 @@ export interface Configuration {
   /** A worker without an open socket counts as gone after this long without a word. */
   readonly workerTtlMs: number;
   readonly leaseMs: number;
+  /** How long a cancelled job waits for its worker's answer. */
+  readonly cancelGraceMs: number;
+  /** How long a handler may take; then its step counts as failed. */
+  readonly handlerTimeoutMs: number;
+  /** How long an ended job stays in its object before it goes to the archive. */
+  readonly jobRetentionMs: number;
+  /** How long history is kept, and archived jobs with it. */
+  readonly historyRetentionMs: number;
+  readonly signingSecret: string | null;
+  /** Without a slash at the end; null where nobody said. */
+  readonly publicUrl: string | null;
+  /** Whether webhooks may go to addresses of a private network. */
+  readonly webhookAllowPrivate: boolean;
   readonly reconnectGraceMs: number;
   readonly dispatchVia: "auto" | "queue";
   readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
@@ -72,6 +97,13 @@ export function readConfiguration(env: Env): Configuration {
     pollMs: data.WORKER_POLL_TIMEOUT_SECONDS * 1000,
     workerTtlMs: 2 * data.WORKER_HEALTH_CHECK_INTERVAL_SECONDS * 1000,
     leaseMs,
+    cancelGraceMs: data.CANCEL_GRACE_SECONDS * 1000,
+    handlerTimeoutMs: data.HANDLER_TIMEOUT_SECONDS * 1000,
+    jobRetentionMs: data.JOB_RETENTION_DAYS * DAY_MS,
+    historyRetentionMs: data.HISTORY_RETENTION_DAYS * DAY_MS,
+    signingSecret: data.SIGNING_SECRET ?? null,
+    publicUrl: data.PUBLIC_URL?.replace(/\/+$/, "") ?? null,
+    webhookAllowPrivate: data.WEBHOOK_ALLOW_PRIVATE,
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, leaseMs),
     dispatchVia: data.DISPATCH_VIA,
     logLevel: data.LOG_LEVEL,

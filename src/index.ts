@@ -7,6 +7,7 @@ export { ClientObject } from "../durable-objects/client/client-object.ts";
 export { JobObject } from "../durable-objects/job/job-object.ts";
 export { QueueObject } from "../durable-objects/queue/queue-object.ts";
 export { RegistryShard } from "../durable-objects/registry-shard/registry-shard-object.ts";
+export { ScheduleObject } from "../durable-objects/schedule/schedule-object.ts";
 export { SettingsObject } from "../durable-objects/settings/settings-object.ts";
 
 export default {

@@ -6,6 +6,9 @@
 /** Largest HTTP request body. The model system's limit; larger bodies are answered 413. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
+/** How deep lists and objects of a body may be nested. At 5,000 the runtime's stack overflows. */
+export const MAX_JSON_DEPTH = 500;
+
 /** Longest time a client may take to send a body. Half-sent bodies would otherwise stay open for ever. */
 export const BODY_READ_TIMEOUT_MS = 15_000;
 
@@ -15,8 +18,8 @@ export const MAX_INLINE_BYTES = 256 * 1024;
 /** Largest `state_history` of a job. */
 export const MAX_STATE_HISTORY_BYTES = 256 * 1024;
 
-/** Branches of one fan-out. */
-export const MAX_BRANCHES = 1_000;
+/** Branches of one fan-out: each is a row of the job, loaded into memory with it. */
+export const MAX_BRANCHES = 10_000;
 
 /** Offers sent to a shard in one call; bounds the size of one RPC message. */
 export const OFFERS_PER_CALL = 100;
@@ -54,3 +57,56 @@ export const MAX_QUEUE_BATCH = 100;
 
 /** How long a live job may keep new events to itself before they go to the history queue; short jobs send one message instead of two. */
 export const HISTORY_LINGER_MS = 1_000;
+
+/** Branches of one fan-out that are offered to the shard directly; a larger one goes through the dispatch queue. */
+export const MAX_DIRECT_BRANCHES = 1_000;
+
+/** Longest timer, seconds: ten years. */
+export const MAX_DURATION_SECONDS = 315_360_000;
+
+/** People who may be asked for one approval. */
+export const MAX_APPROVERS = 20;
+
+/** How deep jobs may be nested: a job that runs itself as its child must not do so for ever. */
+export const MAX_CHILD_DEPTH = 10;
+
+/** Events kept for a job that does not wait for them yet, and the size of one event's data. */
+export const MAX_BUFFERED_EVENTS = 100;
+export const MAX_EVENT_BYTES = 64 * 1024;
+
+/** Ids of events a job remembers, to take a repeated one once. */
+export const MAX_REMEMBERED_EVENT_IDS = 200;
+
+/** Jobs created by one batch request. */
+export const MAX_BATCH_JOBS = 100;
+
+/** Metadata of a job: a few labels, not a payload. */
+export const MAX_METADATA_BYTES = 8 * 1024;
+
+/** Longest life of an approval link; a question's own deadline may end it sooner. */
+export const MAX_LINK_LIFE_MS = 7 * 86_400_000;
+
+/** Longest comment of a person who decides. */
+export const MAX_COMMENT_CHARS = 2_000;
+
+/** How far ahead a job may be created (`start_at`): a year, which the platform's alarms reach. */
+export const MAX_START_AHEAD_MS = 366 * 86_400_000;
+
+/** Longest reason a person gives for what they do to a job. */
+export const MAX_REASON_CHARS = 500;
+
+/** Quarantined jobs that one request may retry or discard. */
+export const MAX_QUARANTINE_BATCH = 100;
+
+/** Schedules of one client: their object computes with all of them. */
+export const MAX_SCHEDULES = 1_000;
+
+/** Runs a schedule remembers, the newest: they are one stored value with all else that changes about it. */
+export const MAX_REMEMBERED_RUNS = 50;
+
+/** Occurrences run of those that came due while nobody was there, and occurrences that wait for the job before them. */
+export const MAX_CAUGHT_UP = 100;
+export const MAX_WAITING_OCCURRENCES = 100;
+
+/** Jobs a client's schedules start in one alarm; the next one follows at once. An alarm should take seconds. */
+export const STARTS_PER_ALARM = 50;

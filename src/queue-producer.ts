@@ -2,7 +2,14 @@ import type { Env } from "./env.ts";
 import { MAX_QUEUE_BATCH, MAX_QUEUE_MESSAGE_BYTES } from "./limits.ts";
 
 /** The queues that are sent to; `dead` fills by itself. */
-export type QueueName = "dispatch" | "history";
+export type QueueName = "dispatch" | "history" | "notices";
+
+/** The bindings of the platform's own queues. */
+const BINDINGS = {
+  dispatch: "DISPATCH_QUEUE",
+  history: "HISTORY_QUEUE",
+  notices: "NOTICES_QUEUE",
+} as const satisfies Record<QueueName, keyof Env>;
 
 /** Sends messages to one queue, wherever the deployment keeps it. */
 export interface QueueProducer {
@@ -22,10 +29,10 @@ const PARALLEL_SENDS = 5;
 
 /** The producer of a queue: on the platform its binding, on the embedded server the object that stands in for it. */
 export function queueProducer(
-  env: Pick<Env, "DISPATCH_QUEUE" | "HISTORY_QUEUE" | "LOCAL_QUEUES">,
+  env: Pick<Env, (typeof BINDINGS)[QueueName] | "LOCAL_QUEUES">,
   name: QueueName,
 ): QueueProducer {
-  const queue = name === "dispatch" ? env.DISPATCH_QUEUE : env.HISTORY_QUEUE;
+  const queue = env[BINDINGS[name]];
   const { LOCAL_QUEUES: local } = env;
   return {
     async send(bodies, options = {}) {
@@ -43,7 +50,7 @@ export function queueProducer(
         sends = parts.map((part) => () => local.getByName(name).send(part, options.delaySeconds));
       } else {
         throw new Error(
-          `There is no queue for ${name} messages: neither ${name.toUpperCase()}_QUEUE nor LOCAL_QUEUES is bound. Bind one of them.`,
+          `There is no queue for ${name} messages: neither ${BINDINGS[name]} nor LOCAL_QUEUES is bound. Bind one of them.`,
         );
       }
       for (let first = 0; first < sends.length; first += PARALLEL_SENDS) {

@@ -1,6 +1,7 @@
 import { callObject } from "../durable-objects/shared/call-object.ts";
 import { readConfiguration } from "./configuration.ts";
 import type { Env } from "./env.ts";
+import { pruneWindow, windowsBetween } from "./history/prune.ts";
 import { quietJobs } from "./history/queries.ts";
 import { log } from "./observability/log.ts";
 
@@ -9,11 +10,34 @@ const QUIET_MS = 15 * 60_000;
 const JOBS_PER_SWEEP = 50;
 const CALLS_AT_ONCE = 5;
 
+/** As the cron trigger in `wrangler.toml`: what the sweep before this one has looked at. */
+const SWEEP_EVERY_MS = 10 * 60_000;
+
+/**
+ * What is done every ten minutes: wakes jobs that may have been forgotten, and forgets what is too old. Never throws.
+ * @param now epoch ms
+ */
+export async function sweep(env: Env, now = Date.now()): Promise<void> {
+  await Promise.all([wakeQuietJobs(env, now), pruneHistory(env, now)]);
+}
+
+async function pruneHistory(env: Env, now: number): Promise<void> {
+  const settings = readConfiguration(env);
+  try {
+    for (const prefix of windowsBetween(now - SWEEP_EVERY_MS, now)) {
+      // oxlint-disable-next-line no-await-in-loop -- one or two a sweep
+      await pruneWindow(env.HISTORY_DB, env.PAYLOADS, prefix, now - settings.historyRetentionMs);
+    }
+  } catch (error) {
+    log(settings, "ERROR", "history.prune_failed", { error: String(error) });
+  }
+}
+
 /**
  * The safety net under the jobs' own alarms: wakes some live jobs that have been quiet for long. Waking is all it
  * takes, since an object repairs a missing alarm when it starts. Never throws.
  */
-export async function sweep(env: Env, now = Date.now()): Promise<void> {
+async function wakeQuietJobs(env: Env, now: number): Promise<void> {
   try {
     const ids = await quietJobs(env.HISTORY_DB, now - QUIET_MS, crypto.randomUUID(), JOBS_PER_SWEEP);
     for (let i = 0; i < ids.length; i += CALLS_AT_ONCE) {

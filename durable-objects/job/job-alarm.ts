@@ -27,12 +27,14 @@ export class JobAlarm {
   }
 
   aim(deadline: number | null): void {
-    if (deadline === null) {
-      if (this.#at !== null) void this.#storage.deleteAlarm();
-      this.#at = null;
-    } else if (this.#at === null || this.#at > deadline) {
-      this.#at = deadline;
-      void this.#storage.setAlarm(deadline);
-    }
+    if (deadline === null || this.#at === null || this.#at > deadline) this.settle(deadline);
+  }
+
+  /** Sets the alarm to exactly this time, or none. */
+  settle(at: number | null): void {
+    if (at === this.#at) return;
+    this.#at = at;
+    if (at === null) void this.#storage.deleteAlarm();
+    else void this.#storage.setAlarm(at);
   }
 }

@@ -1,15 +1,25 @@
 import { DurableObject } from "cloudflare:workers";
-import type { JsonObject, ResultAck } from "@batuta/worker/protocol";
+import { jsonObject, type JsonObject, type ResultAck } from "@batuta/worker/protocol";
+import { z } from "zod";
 import { catalog } from "../../src/catalog.ts";
-import { readConfiguration } from "../../src/configuration.ts";
+import { readConfiguration, type Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
+import { refused, type CommandAnswer, type JobCommand } from "../../src/job/command.ts";
+import { applyCommand } from "../../src/job/commands.ts";
 import { createJob, type CreateJob } from "../../src/job/create.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
-import { changed } from "../../src/job/record.ts";
-import { takeBranchResult, takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
+import { outcomeOf } from "../../src/job/outcome.ts";
+import { changed, type ChildOutcome } from "../../src/job/record.ts";
+import { isEnded, type JobStatus } from "../../src/job/status.ts";
+import { takeBranchResult } from "../../src/job/take-branch.ts";
+import { takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
 import { countBranches, jobView } from "../../src/job/view.ts";
+import type { HumanWait } from "../../src/job/wait.ts";
+import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
+import { archiveJob } from "./job-archive.ts";
 import { JobUpkeep } from "./job-upkeep.ts";
+import { JobWork } from "./job-work.ts";
 import { LiveJob } from "./live-job.ts";
 
 /** Pause before an alarm comes back to what it could not do. */
@@ -23,13 +33,27 @@ export type Created = "created" | "existing" | "conflict";
  * lease. What a job does is pure code in `src/job`; how it lives is in {@link LiveJob} and {@link JobUpkeep}.
  */
 export class JobObject extends DurableObject<Env> {
+  readonly #settings: Configuration;
   readonly #live: LiveJob;
   readonly #upkeep: JobUpkeep;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#live = new LiveJob(ctx, env, readConfiguration(env));
-    this.#upkeep = new JobUpkeep(env, this.#live);
+    this.#settings = readConfiguration(env);
+    const work = new JobWork(env, this.#settings);
+    this.#live = new LiveJob({
+      ctx,
+      env,
+      settings: this.#settings,
+      offer: async (job, tasks) => {
+        const { takers, refused: unbegun } = await work.offer(job, tasks);
+        const taskId = this.#live.record?.task?.id;
+        if (taskId !== undefined && takers.has(taskId)) this.#live.worker = { taskId, id: takers.get(taskId) ?? null };
+        this.#upkeep.childrenEnded(unbegun);
+      },
+      release: (job, tasks) => work.release(job, tasks),
+    });
+    this.#upkeep = new JobUpkeep(work, this.#live, this.#settings);
   }
 
   /** Creates the job and runs it up to its first wait. Idempotent by id and request. */
@@ -38,8 +62,27 @@ export class JobObject extends DurableObject<Env> {
     if (before !== null) return before;
     const bp = catalog.get(blueprintName);
     if (bp === undefined) throw new TypeError(`Blueprint '${blueprintName}' is not deployed.`);
-    this.#live.run(changed(createJob(bp, input, Date.now())));
+    const job = createJob(bp, input, Date.now());
+    const startsNow = job.wakeAt !== null && job.wakeAt <= job.createdAt;
+    this.#live.apply(changed(startsNow ? { ...job, status: "running" } : job));
     return "created";
+  }
+
+  /** Creates the job as another job's child. Idempotent by id. */
+  createChild(
+    blueprintName: string,
+    input: CreateJob,
+  ): { readonly ok: true } | { readonly ok: false; readonly error: string } {
+    if (this.#live.record !== null) return { ok: true };
+    const bp = catalog.get(blueprintName);
+    if (bp === undefined) return { ok: false, error: `Blueprint '${blueprintName}' is not deployed.` };
+    const parsed = (bp.input ?? jsonObject).safeParse(input.initialData);
+    if (!parsed.success) {
+      const why = z.prettifyError(parsed.error);
+      return { ok: false, error: `Input validation failed for blueprint '${blueprintName}': ${why}` };
+    }
+    this.create(blueprintName, { ...input, initialData: parsed.data });
+    return { ok: true };
   }
 
   /** Whether the job exists, by this request or by another; null when it does not. */
@@ -54,22 +97,58 @@ export class JobObject extends DurableObject<Env> {
     const { record, branches, worker } = this.#live;
     if (record === null || record.client.name !== clientName) return null;
     const workerId = worker?.taskId === record.task?.id ? (worker?.id ?? null) : null;
-    return jobView(record, record.fanOut === null ? null : countBranches(branches), workerId);
+    return jobView(record, record.fanOut === null ? null : countBranches([...branches.all.values()]), workerId);
   }
 
-  /** Cancels the job. `not_found` also when it is another client's. */
-  cancel(clientName: string): "cancelled" | "ended" | "not_found" {
+  /**
+   * Does what people and programs ask of the job.
+   * @param owner the client whose job it must be; null when the caller has shown its right otherwise
+   * @param by who asks, for the audit log
+   */
+  async command(owner: string | null, by: string, asked: JobCommand): Promise<CommandAnswer> {
+    const { record, blueprint, branches } = this.#live;
+    if (record === null || (owner !== null && record.client.name !== owner)) {
+      return refused("job_not_found", "Job not found");
+    }
+    const { answer, change } = applyCommand(record, blueprint, branches.open, by, asked, this.#live.around());
+    if (change === null) return answer;
+    const cancelling = asked.do === "cancel" && change.record.cancellation !== null;
+    this.#live.apply(cancelling ? { ...change, releases: [] } : change);
+    if (cancelling) await this.#upkeep.settleCancel(change.releases);
+    if (asked.do === "pause") await this.#upkeep.settlePause();
+    // What a resumed job held back is due at once.
+    if (asked.do === "resume") this.#upkeep.onTime();
+    return answer.ok && this.#live.record !== null ? { ...answer, status: this.#live.record.status } : answer;
+  }
+
+  /** The question with this id, while the job waits for its answer. */
+  question(waitId: string): HumanWait | null {
+    const wait = this.#live.record?.wait;
+    return wait?.kind === "human" && wait.id === waitId ? wait : null;
+  }
+
+  /** Whether the job has ended; null when there is no such job. */
+  ending(): { readonly status: JobStatus; readonly ended: boolean } | null {
     const { record } = this.#live;
-    if (record === null || record.client.name !== clientName) return "not_found";
-    return this.#upkeep.cancel() ? "cancelled" : "ended";
+    return record === null ? null : { status: record.status, ended: isEnded(record.status) };
+  }
+
+  /** How the job ended; null while it has not. */
+  outcome(): ChildOutcome | null {
+    const { record } = this.#live;
+    return record === null || !isEnded(record.status) ? null : outcomeOf(record);
+  }
+
+  /** A child of this job has ended. Taken once. */
+  childEnded(childId: string, outcome: ChildOutcome): void {
+    this.#upkeep.childrenEnded([{ taskId: childId, outcome }]);
   }
 
   /** Takes a task's result, at most once. */
   taskResult(result: ReportedResult): ResultAck {
-    const { record } = this.#live;
+    const { record, blueprint: bp, branches } = this.#live;
     if (record === null) return { status: "ignored", reason: "job_not_found", message: "Job not found" };
-    const bp = catalog.get(record.blueprint);
-    if (bp === undefined && record.task !== null) {
+    if (bp === null && record.task !== null) {
       // Nobody is left to say what a result means: the job's next step quarantines it with the reason.
       this.#live.apply(changed({ ...record, status: "running" }));
       return {
@@ -80,11 +159,24 @@ export class JobObject extends DurableObject<Env> {
     }
     const around = this.#live.around();
     const taken =
-      record.fanOut === null && bp !== undefined
+      record.fanOut === null && bp !== null
         ? takeSingleResult(record, bp, result, around)
-        : takeBranchResult(record, this.#live.branch(result.taskId), this.#live.open().length, result, around);
+        : takeBranchResult(record, branches.open, result, around);
     if (taken.change !== null) this.#live.apply(taken.change);
     return taken.ack;
+  }
+
+  /** Takes what a worker says while it does a task. @returns why it could not be taken; null when it was, or changes nothing */
+  workerEvent(event: WorkerEvent): string | null {
+    const { record, blueprint } = this.#live;
+    if (record === null || blueprint === null) return null;
+    try {
+      const change = takeWorkerEvent(record, blueprint, event, this.#live.around());
+      if (change !== null) this.#live.apply(change);
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
@@ -105,10 +197,20 @@ export class JobObject extends DurableObject<Env> {
     this.#live.alarmConsumed();
     try {
       await this.#upkeep.catchUp();
+      await this.#archiveIfDue();
     } catch (error) {
       const id = this.#live.record?.id ?? "";
-      log(this.#live.settings, "ERROR", "job.alarm_failed", { job_id: id, error: String(error) });
+      log(this.#settings, "ERROR", "job.alarm_failed", { job_id: id, error: String(error) });
     }
     this.#live.rearm(ALARM_PAUSE_MS);
+  }
+
+  async #archiveIfDue(): Promise<void> {
+    const { record, archiveAt, branches } = this.#live;
+    if (record === null || archiveAt === null || archiveAt > Date.now()) return;
+    const before = record.eventSeq;
+    if (!(await archiveJob(this.env, record, [...branches.all.values()]))) return;
+    // Retried by hand while the archive was written: it lives on, and is archived when it ends again.
+    if (this.#live.record?.eventSeq === before) await this.#live.forget();
   }
 }

@@ -1,6 +1,12 @@
-import { EVENTS_PER_MESSAGE, MAX_QUEUE_MESSAGE_BYTES, OFFERS_PER_CALL } from "../../src/limits.ts";
+import {
+  EVENTS_PER_MESSAGE,
+  MAX_DIRECT_BRANCHES,
+  MAX_EVENT_ERROR_CHARS,
+  MAX_QUEUE_MESSAGE_BYTES,
+  OFFERS_PER_CALL,
+} from "../../src/limits.ts";
 import type { JobHistoryMessage } from "../../src/history/events.ts";
-import { offerOf, type DispatchMessage, type Offer } from "../../src/dispatch/offer.ts";
+import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
 import { jsonBytes } from "../../src/job/state-history.ts";
@@ -8,14 +14,14 @@ import { queueProducer } from "../../src/queue-producer.ts";
 import { shardOfJob } from "../../src/registry/shards.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
-import type { Placed } from "../registry-shard/registry-shard-object.ts";
+import type { Placed, TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 
-function chunks<T>(items: readonly T[], size: number): T[][] {
+export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** What leaves a job object once it is committed: offers to the registry and events to the history. */
+/** What leaves a job object for the registry and for history, once it is committed. */
 export class JobOutbox {
   readonly #env: Env;
   readonly #settings: Configuration;
@@ -26,16 +32,18 @@ export class JobOutbox {
   }
 
   /**
-   * Offers tasks to the shard; through the dispatch queue when the shard does not answer, or always when the
-   * deployment says so. A failure of both is repaired by the job's own check. Duplicates are harmless.
+   * Offers tasks to the shard; through the dispatch queue when the shard does not answer, when there are very many,
+   * or always when the deployment says so. A failure of both is repaired by the job's own check. Duplicates are
+   * harmless.
    * @returns the workers that have tasks already, by task id
    */
   async offer(job: JobRecord, tasks: readonly Task[]): Promise<Map<string, string>> {
     const takers = new Map<string, string>();
     const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
     const shard = shardOfJob(job.id);
+    const direct = this.#settings.dispatchVia === "auto" && tasks.length <= MAX_DIRECT_BRANCHES;
     for (const some of chunks(offers, OFFERS_PER_CALL)) {
-      const placed = this.#settings.dispatchVia === "auto" ? await this.#direct(shard, some) : null;
+      const placed = direct ? await this.#direct(shard, some) : null;
       if (placed === null) await this.#queued(shard, some);
       for (const [i, { workerId }] of (placed ?? []).entries()) {
         const taskId = some[i]?.taskId;
@@ -45,6 +53,30 @@ export class JobOutbox {
     return takers;
   }
 
+  /**
+   * Tells the registry that nothing more is wanted of these attempts.
+   * @returns for each, whether a worker has it and was told; rejects while the registry is away
+   */
+  async release(job: JobRecord, tasks: readonly Task[]): Promise<boolean[]> {
+    return this.#ask(job, tasks, (shard, refs) =>
+      callObject(this.#env.REGISTRY, shard, (registry) => registry.release(refs)),
+    );
+  }
+
+  /** Takes back attempts that no worker has yet; rejects while the registry is away. */
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<("withdrawn" | "held" | "unknown")[]> {
+    return this.#ask(job, tasks, (shard, refs) =>
+      callObject(this.#env.REGISTRY, shard, (registry) => registry.withdraw(refs)),
+    );
+  }
+
+  /** What the registry knows of these attempts; rejects while it is away. */
+  async locate(job: JobRecord, tasks: readonly Task[]): Promise<TaskWhereabouts[]> {
+    return this.#ask(job, tasks, (shard, refs) =>
+      callObject(this.#env.REGISTRY, shard, (registry) => registry.locate(refs)),
+    );
+  }
+
   /** @returns the events sent, up to which sequence number */
   async sendHistory(job: JobRecord, branches: Iterable<Branch>): Promise<number> {
     const events = unsentEvents(job, branches);
@@ -52,8 +84,11 @@ export class JobOutbox {
       job_id: job.id,
       client: job.client.name,
       blueprint: job.blueprint,
+      blueprint_version: job.blueprintVersion,
+      parent_id: job.parent?.jobId ?? null,
       status: job.status,
       current_state: job.state,
+      error: job.error?.slice(0, MAX_EVENT_ERROR_CHARS) ?? null,
       created_at: job.createdAt,
       updated_at: job.updatedAt,
       finished_at: job.finishedAt,
@@ -65,6 +100,20 @@ export class JobOutbox {
     }));
     await queueProducer(this.#env, "history").send(bodies);
     return events.at(-1)?.seq ?? job.sentSeq;
+  }
+
+  async #ask<Answer>(
+    job: JobRecord,
+    tasks: readonly Task[],
+    call: (shard: string, refs: TaskRef[]) => Promise<Answer[]>,
+  ): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    for (const some of chunks(tasks, OFFERS_PER_CALL)) {
+      const refs = some.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
+      // oxlint-disable-next-line no-await-in-loop -- one shard answers them all, one call after the other
+      answers.push(...(await call(shardOfJob(job.id), refs)));
+    }
+    return answers;
   }
 
   /** @returns null when the shard did not answer */
@@ -85,6 +134,6 @@ export class JobOutbox {
       // The job's check offers anew what did not arrive.
     }
     const large = offers.filter((offer) => jsonBytes(offer) > MAX_QUEUE_MESSAGE_BYTES);
-    if (large.length > 0 && this.#settings.dispatchVia === "queue") await this.#direct(shard, large);
+    if (large.length > 0) await this.#direct(shard, large);
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Branch, Change, JobRecord } from "../../src/job/record.ts";
+import { upgrade, upgradeBranch, type StoredBranch, type StoredRecord } from "../../src/job/upgrade.ts";
 
 const RECORD_KEY = "job";
 const TABLES_KEY = "tables";
@@ -22,7 +23,8 @@ export class JobStore {
 
   /** @returns null for a job that does not exist */
   load(): JobRecord | null {
-    return this.#storage.kv.get<JobRecord>(RECORD_KEY) ?? null;
+    const stored = this.#storage.kv.get<StoredRecord>(RECORD_KEY);
+    return stored === undefined ? null : upgrade(stored);
   }
 
   /** The branches of task numbers `first` to `first + total - 1`, in order. */
@@ -34,7 +36,7 @@ export class JobStore {
       first + total,
     );
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- this store is the only writer, and wrote a Branch
-    return rows.toArray().map((row) => JSON.parse(row.branch) as Branch);
+    return rows.toArray().map((row) => upgradeBranch(JSON.parse(row.branch) as StoredBranch));
   }
 
   /** Writes a change whole or not at all. An exception alone would not undo writes (hence the transaction). */

@@ -1,149 +1,174 @@
-import type { TaskRef } from "../../src/dispatch/offer.ts";
-import type { Env } from "../../src/env.ts";
-import { endJob } from "../../src/job/ending.ts";
-import { loseBranch, loseSingle, type LossReason } from "../../src/job/lose-task.ts";
+import type { Configuration } from "../../src/configuration.ts";
+import { narrowCancel } from "../../src/job/cancel.ts";
+import { loseTask, type LossReason } from "../../src/job/lose-task.ts";
+import { holdBack } from "../../src/job/pause.ts";
 import { changed, type Change, type JobRecord, type Task } from "../../src/job/record.ts";
+import { takeChildOutcome } from "../../src/job/take-child.ts";
+import { dueChange, timeOutTask } from "../../src/job/timeouts.ts";
 import { isEnded } from "../../src/job/status.ts";
-import { failBranch, failSingle } from "../../src/job/take-result.ts";
-import { log } from "../../src/observability/log.ts";
-import { shardOfJob } from "../../src/registry/shards.ts";
-import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
-import { callObject } from "../shared/call-object.ts";
+import { outstanding } from "../../src/job/work.ts";
+import type { JobWork, Refused } from "./job-work.ts";
 import type { LiveJob } from "./live-job.ts";
 
-function refsOf(record: JobRecord, tasks: readonly Task[]): TaskRef[] {
-  return tasks.map((task) => ({ jobId: record.id, taskId: task.id, attempt: task.attempt }));
-}
-
-/** What time brings to a job: retries that are due, tasks that nobody knows any more or that run too long, steps that were cut off. */
+/** What time brings to a job: deadlines and retries that are due, work that nobody knows any more, steps that were cut off. */
 export class JobUpkeep {
-  readonly #env: Env;
+  readonly #work: JobWork;
   readonly #live: LiveJob;
+  readonly #settings: Configuration;
 
-  constructor(env: Env, live: LiveJob) {
-    this.#env = env;
+  constructor(work: JobWork, live: LiveJob, settings: Configuration) {
+    this.#work = work;
     this.#live = live;
+    this.#settings = settings;
   }
 
   /** Does whatever is due by now. */
   async catchUp(): Promise<void> {
-    const now = Date.now();
+    this.onTime();
     const { record } = this.#live;
-    if (record !== null && record.checkAt !== null && record.checkAt <= now) await this.#check(record);
-    this.#retrySingle(now);
-    this.#retryBranches(now);
-    const { record: after } = this.#live;
-    if (after !== null && after.wakeAt !== null && after.wakeAt <= now) this.#live.run(changed(after));
-    await this.#live.flushHistory();
-  }
-
-  /**
-   * Ends the job as cancelled, at once and in every status that is not an end: nothing of it starts afterwards. Its
-   * tasks stop waiting, and workers that hold one are told; what they report all the same is ignored.
-   * @returns false when the job had ended
-   */
-  cancel(): boolean {
-    const { record } = this.#live;
-    if (record === null || isEnded(record.status)) return false;
-    const refs = refsOf(record, this.#outstanding(record));
-    this.#live.apply(
-      changed(endJob(record, { status: "cancelled", error: "The client cancelled the job." }, Date.now())),
-    );
-    if (refs.length > 0) this.#live.inBackground(this.#release(record, refs));
-    return true;
+    if (record !== null && !isEnded(record.status) && record.pause === null && record.cancellation === null) {
+      const now = Date.now();
+      await this.#endUntaken(record, now);
+      if (record.checkAt !== null && record.checkAt <= now) await this.#check();
+      this.onTime();
+    }
+    await this.#live.flush();
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
   lose(taskId: string, attempt: number, reason: LossReason): void {
-    const change = this.#lossOf(taskId, attempt, reason);
+    const { record, branches } = this.#live;
+    if (record === null || isEnded(record.status)) return;
+    this.#apply(loseTask(record, branches.open, taskId, attempt, reason, this.#live.around()));
+  }
+
+  /** Children have ended, or could not begin. */
+  childrenEnded(ended: readonly Refused[]): void {
+    for (const { taskId, outcome } of ended) {
+      const { record, blueprint, branches } = this.#live;
+      if (record === null) return;
+      // Without its blueprint nobody can say what follows: the next step quarantines the job with that reason.
+      const change =
+        blueprint === null
+          ? changed({ ...record, status: "running" })
+          : takeChildOutcome(record, blueprint, branches.open, taskId, outcome, this.#live.around());
+      if (!isEnded(record.status)) this.#apply(change);
+    }
+  }
+
+  /** A cancel was asked for: calls back what is out, and ends the job at once when nobody has anything of it. */
+  async settleCancel(tasks: readonly Task[]): Promise<void> {
+    const { record } = this.#live;
+    if (record === null || record.cancellation === null) return;
+    const children = outstanding(record, this.#live.branches.open).filter((task) => task.child !== null);
+    const held = [...(await this.#work.release(record, tasks)), ...children.map((task) => task.id)];
+    const now = this.#live.record;
+    if (now === null || now.cancellation === null) return;
+    // Some may have answered while the registry was asked.
+    const open = new Set(outstanding(now, this.#live.branches.open).map((task) => task.id));
+    const narrowed = narrowCancel(
+      now,
+      held.filter((id) => open.has(id)),
+      this.#live.around(),
+    );
+    if (narrowed.cancellation === null) this.#live.apply(changed(narrowed));
+    else this.#live.note({ cancellation: narrowed.cancellation });
+  }
+
+  /** The job was paused: what no worker has yet is taken back until it is resumed. */
+  async settlePause(): Promise<void> {
+    const { record } = this.#live;
+    if (record === null || record.pause === null) return;
+    const tasks = outstanding(record, this.#live.branches.open).filter((task) => task.child === null);
+    const answers = await this.#work.withdraw(record, tasks);
+    const now = this.#live.record;
+    if (now === null) return;
+    const back = tasks.filter((_, i) => answers[i] === "withdrawn").map((task) => task.id);
+    this.#apply(holdBack(now, this.#live.branches.open, back, this.#live.around()));
+  }
+
+  #apply(change: Change | null): void {
     if (change !== null) this.#live.apply(change);
   }
 
-  #lossOf(taskId: string, attempt: number, reason: LossReason): Change | null {
-    const { record } = this.#live;
-    if (record === null || isEnded(record.status)) return null;
-    if (record.task !== null) return loseSingle(record, taskId, attempt, reason, this.#live.around());
-    const branch = this.#live.branch(taskId);
-    if (branch === null) return null;
-    return loseBranch(record, branch, this.#live.open().length, attempt, reason, this.#live.around());
+  /** Everything that time alone brings, the most urgent first. */
+  onTime(): void {
+    for (;;) {
+      const { record, blueprint, branches } = this.#live;
+      if (record === null || isEnded(record.status)) return;
+      const change = dueChange(record, blueprint, branches.open, this.#live.around());
+      if (change === null) return;
+      const before = record.eventSeq;
+      this.#live.apply(change);
+      // A slow step that is under way takes its own time; its next look is later.
+      if (change.record.status === "running" && this.#live.record?.eventSeq === before) return;
+    }
   }
 
-  #retrySingle(now: number): void {
-    const { record } = this.#live;
-    const task = record?.task ?? null;
-    if (record === null || task === null || task.retryAt === null || task.retryAt > now) return;
-    const next = { ...task, retryAt: null };
-    this.#live.apply(changed({ ...record, task: next }, [next]));
+  /** Ends the wait of tasks that no worker took in time, unless one has it by now. */
+  async #endUntaken(record: JobRecord, now: number): Promise<void> {
+    const late = outstanding(record, this.#live.branches.open).filter(
+      (task) => task.dispatchBy !== null && task.dispatchBy <= now,
+    );
+    const answers = await this.#work.withdraw(record, late);
+    for (const [i, answer] of answers.entries()) {
+      const task = late[i];
+      const job = this.#live.record;
+      if (task === undefined || job === null || isEnded(job.status)) continue;
+      if (answer === "held") this.#taken(job, task);
+      else {
+        const { dispatchTimeoutSeconds = 0 } = task.request;
+        const around = this.#live.around();
+        const open = this.#live.branches.open;
+        this.#apply(timeOutTask(job, open, task.id, task.attempt, "dispatch", dispatchTimeoutSeconds, around));
+      }
+    }
   }
 
-  #retryBranches(now: number): void {
-    const { record } = this.#live;
-    const due = this.#live.open().filter((branch) => branch.retryAt !== null && branch.retryAt <= now);
-    if (record === null || due.length === 0) return;
-    const next = due.map((branch) => ({ ...branch, retryAt: null }));
-    this.#live.apply({ record, branches: next, writeRecord: false, offers: next });
+  /** A worker has the task: it need not be taken by anybody any more. */
+  #taken(job: JobRecord, task: Task): void {
+    if (job.task?.id === task.id) {
+      this.#live.note({ task: { ...job.task, dispatchBy: null } });
+      return;
+    }
+    const branch = this.#live.branches.open.get(task.id);
+    if (branch === undefined) return;
+    const taken = { ...branch, dispatchBy: null };
+    this.#live.apply({ record: job, branches: [taken], writeRecord: false, offers: [], releases: [] });
   }
 
-  /** Asks the registry for the tasks that are out: offers anew what nobody knows, ends what has run too long. */
-  async #check(record: JobRecord): Promise<void> {
-    const out = this.#outstanding(record);
-    const refs = refsOf(record, out);
-    const found = await this.#locate(record, refs);
-    let next = Date.now() + this.#live.settings.leaseMs;
-    const overdue = refs.filter((ref, i) => {
-      const where = found[i];
-      if (where?.is === "unknown") this.lose(ref.taskId, ref.attempt, "unknown");
-      if (where?.is !== "held") return false;
-      this.#live.worker = { taskId: ref.taskId, id: where.workerId };
-      const endsAt = where.since + this.#timeoutMs(out[i]);
+  /** Asks for the work that is out: offers anew what nobody knows, ends what has run too long. */
+  async #check(): Promise<void> {
+    const { record } = this.#live;
+    if (record === null || record.checkAt === null) return;
+    const out = outstanding(record, this.#live.branches.open);
+    const tasks = out.filter((task) => task.child === null);
+    const found = await this.#work.locate(record, tasks);
+    let next = Date.now() + this.#settings.leaseMs;
+    for (const [i, where] of found.entries()) {
+      const task = tasks[i];
+      if (task === undefined) continue;
+      if (where.is === "unknown") this.lose(task.id, task.attempt, "unknown");
+      if (where.is !== "held") continue;
+      this.#live.worker = { taskId: task.id, id: where.workerId };
+      const endsAt = where.since + this.#timeoutMs(task);
       if (endsAt > Date.now()) next = Math.min(next, endsAt);
-      return endsAt <= Date.now();
-    });
-    for (const ref of overdue) this.#timeOut(ref);
-    if (overdue.length > 0) await this.#release(record, overdue);
+      else this.#endOverdue(task);
+    }
+    this.childrenEnded(await this.#work.seeToChildren(record, out));
     // Not written: after a crash the stored, earlier time only leads to one more check.
     if (this.#live.record?.checkAt != null) this.#live.note({ checkAt: next });
   }
 
-  /** The attempts that are out: offered, or with a worker. */
-  #outstanding(record: JobRecord): readonly Task[] {
-    const tasks: readonly Task[] = record.task === null ? this.#live.open() : [record.task];
-    return tasks.filter((task) => task.retryAt === null);
-  }
-
-  /** Tells the registry that nothing more is wanted of these attempts. Where it cannot be told, their results are ignored. */
-  async #release(record: JobRecord, refs: TaskRef[]): Promise<void> {
-    try {
-      await callObject(this.#env.REGISTRY, shardOfJob(record.id), (shard) => shard.release(refs));
-    } catch (error) {
-      log(this.#live.settings, "WARNING", "job.release_failed", { job_id: record.id, error: String(error) });
-    }
-  }
-
-  /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */
-  async #locate(record: JobRecord, refs: TaskRef[]): Promise<TaskWhereabouts[]> {
-    if (refs.length === 0) return [];
-    try {
-      return await callObject(this.#env.REGISTRY, shardOfJob(record.id), (shard) => shard.locate(refs));
-    } catch (error) {
-      log(this.#live.settings, "WARNING", "job.check_delayed", { job_id: record.id, error: String(error) });
-      return [];
-    }
-  }
-
-  #timeoutMs(task: Task | undefined): number {
-    const seconds = task?.request.timeoutSeconds;
-    return seconds === undefined ? this.#live.settings.taskTimeoutMs : seconds * 1000;
-  }
-
-  #timeOut({ taskId, attempt }: TaskRef): void {
-    const { record } = this.#live;
-    const task = record?.task ?? this.#live.branch(taskId);
-    if (record === null || task === null || task.id !== taskId || task.attempt !== attempt) return;
+  #endOverdue(task: Task): void {
+    const { record, branches } = this.#live;
+    if (record === null || isEnded(record.status)) return;
     const seconds = this.#timeoutMs(task) / 1000;
-    const failure = { code: "TIMEOUT_ERROR", message: `Worker task timed out. It ran longer than ${seconds} s.` };
-    const around = this.#live.around();
-    if ("transitions" in task) this.#live.apply(failSingle(record, task, failure, null, around));
-    else this.#live.apply(failBranch(record, task, this.#live.open().length, failure, null, around));
+    this.#apply(timeOutTask(record, branches.open, task.id, task.attempt, "execution", seconds, this.#live.around()));
+  }
+
+  #timeoutMs(task: Task): number {
+    const seconds = task.request.timeoutSeconds;
+    return seconds === undefined ? this.#settings.taskTimeoutMs : seconds * 1000;
   }
 }

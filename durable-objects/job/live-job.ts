@@ -1,73 +1,72 @@
 import { catalog } from "../../src/catalog.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
+import type { CompleteBlueprint } from "../../src/blueprint/index.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
 import { endJob } from "../../src/job/ending.ts";
 import { unsentEvents } from "../../src/job/events.ts";
-import {
-  changed,
-  type Branch,
-  type Change,
-  type JobRecord,
-  type Surroundings,
-  type Task,
-} from "../../src/job/record.ts";
-import { runStep } from "../../src/job/run-step.ts";
+import { migrateJob } from "../../src/job/migrate.ts";
+import { changed, type Change, type JobRecord, type Surroundings, type Task } from "../../src/job/record.ts";
+import { runStep, type StepRun } from "../../src/job/run-step.ts";
 import { isEnded } from "../../src/job/status.ts";
-import { HISTORY_LINGER_MS } from "../../src/limits.ts";
-import { log } from "../../src/observability/log.ts";
 import { JobAlarm } from "./job-alarm.ts";
-import { JobOutbox } from "./job-outbox.ts";
+import { JobBranches } from "./job-branches.ts";
+import { JobMail } from "./job-mail.ts";
 import { JobStore } from "./job-store.ts";
+
+/** A step whose handler takes its time, and the record it was started from. */
+interface SlowStep {
+  readonly state: string;
+  readonly stateSince: number;
+}
+
+interface LiveJobNeeds {
+  readonly ctx: DurableObjectState;
+  readonly env: Env;
+  readonly settings: Configuration;
+  /** Brings work to whoever does it, after the commit. */
+  readonly offer: (job: JobRecord, tasks: readonly Task[]) => Promise<void>;
+  /** Tells the registry that attempts are not wanted any more. */
+  readonly release: (job: JobRecord, tasks: readonly Task[]) => Promise<unknown>;
+}
 
 /**
  * The job of a job object, in memory and on disk: runs its steps, writes its changes, and then lets out what leaves
  * the object. Each change is computed by pure code, written as one, and only then acted upon.
  */
 export class LiveJob {
-  readonly settings: Configuration;
-  readonly #ctx: DurableObjectState;
+  readonly #needs: LiveJobNeeds;
   readonly #store: JobStore;
   readonly #alarm: JobAlarm;
-  readonly #outbox: JobOutbox;
+  readonly #mail: JobMail;
+  readonly branches: JobBranches;
   #record: JobRecord | null;
-  /** Branches of the present fan-out, by task id. */
-  #branches = new Map<string, Branch>();
   /** A step is under way; two must never run at once. */
-  #stepping = false;
+  #step: SlowStep | null = null;
   /** Who has the single task, as last heard from the registry; not worth a write, so forgotten by an eviction. */
   worker: { readonly taskId: string; readonly id: string | null } | null = null;
-  #historyTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(ctx: DurableObjectState, env: Env, settings: Configuration) {
-    this.settings = settings;
-    this.#ctx = ctx;
+  constructor(needs: LiveJobNeeds) {
+    const { ctx, env, settings } = needs;
+    this.#needs = needs;
     this.#store = new JobStore(ctx.storage);
     this.#alarm = new JobAlarm(ctx.storage);
-    this.#outbox = new JobOutbox(env, settings);
+    this.branches = new JobBranches(this.#store);
+    this.#mail = new JobMail({ ctx, env, settings, job: this });
     this.#record = this.#store.load();
     if (this.#record === null) return;
-    this.#loadBranches(this.#record);
+    this.#wakeUp(this.#record);
     void ctx.blockConcurrencyWhile(() => this.#findAlarm());
   }
 
-  /** Null until the job is created. */
+  /** Null until the job is created, and once it is in the archive. */
   get record(): JobRecord | null {
     return this.#record;
   }
 
-  /** All branches of the present fan-out; none when there is no fan-out. */
-  get branches(): readonly Branch[] {
-    return [...this.#branches.values()];
-  }
-
-  branch(taskId: string): Branch | null {
-    return this.#branches.get(taskId) ?? null;
-  }
-
-  /** The branches that have not ended. */
-  open(): Branch[] {
-    return this.branches.filter((branch) => branch.outcome === null);
+  /** The job's blueprint; null when it is not deployed any more. */
+  get blueprint(): CompleteBlueprint | null {
+    return catalog.get(this.#record?.blueprint ?? "") ?? null;
   }
 
   around(): Surroundings {
@@ -75,73 +74,45 @@ export class LiveJob {
       now: Date.now(),
       random: Math.random,
       newLease: () => crypto.randomUUID().slice(0, 18),
-      settings: this.settings,
+      settings: this.#needs.settings,
     };
   }
 
-  /** Lets work go on after the answer. */
-  inBackground(work: Promise<void>): void {
-    this.#ctx.waitUntil(work);
-  }
-
   /** Changes what is worth no write of its own; the next write takes it along. */
-  note(fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "wakeAt">>): void {
+  note(
+    fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "wakeAt" | "task" | "cancellation">>,
+  ): void {
     if (this.#record !== null) this.#record = { ...this.#record, ...fields };
   }
 
-  /** Commits a change and acts on it; a job that has a step to run runs on first, so that both are one write. */
-  apply(change: Change): void {
-    if (change.record.status === "running") this.run(change);
-    else this.#commit(change);
+  /** Notes what was sent meanwhile. It is written only where it would otherwise be sent once more after each eviction. */
+  sent(fields: Pick<JobRecord, "sentSeq" | "unsent" | "notices">): void {
+    if (this.#record === null) return;
+    const fewer = fields.notices.length < this.#record.notices.length;
+    this.#record = { ...this.#record, ...fields };
+    if (isEnded(this.#record.status)) this.#aim(this.#record);
+    else if (fewer) this.#store.commit({ record: this.#record, branches: [], writeRecord: true });
   }
 
   /**
-   * Runs steps until the job waits or ends. Steps whose handlers answer at once are committed together with the
-   * first that waits; a handler that takes its time is committed as started before it goes on.
+   * Commits a change and acts on it; a job that has a step to run runs on first, so that both are one write. While a
+   * slow step is under way, what leaves it in place (a patch, an event) is committed beside it.
    */
-  run(from: Change): void {
-    if (this.#stepping) return this.note({ wakeAt: Date.now() + this.settings.leaseMs });
-    const { branches } = from;
-    let job = from.record;
-    for (;;) {
-      const bp = catalog.get(job.blueprint);
-      if (bp === undefined) {
-        const error = `Blueprint '${job.blueprint}' not found: it is not deployed any more.`;
-        const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, Date.now());
-        return this.#commit({ ...changed(ended), branches });
-      }
-      const current = job;
-      const run = runStep(job, bp, () => this.#branchesOf(current, branches), this.around());
-      if ("started" in run) {
-        this.#stepping = true;
-        const started = { ...run.started, wakeAt: Date.now() + this.settings.leaseMs };
-        this.#commit({ ...changed(started), branches });
-        return this.#ctx.waitUntil(this.#finishStep(run.finish));
-      }
-      job = run.done.record;
-      if (job.status === "running") continue;
-      return this.#commit({ ...run.done, branches: [...branches, ...run.done.branches] });
+  apply(change: Change): void {
+    const { status, state, stateSince } = change.record;
+    if (
+      this.#step !== null &&
+      (this.#step.state !== state || this.#step.stateSince !== stateSince || status !== "running")
+    ) {
+      this.#step = null;
     }
+    if (status === "running" && this.#step === null && change.record.pause === null) this.#run(change);
+    else this.#commit(change);
   }
 
-  /** Sends the events that are not known to be in the queue. Never throws: what fails is tried again by the alarm. */
-  async flushHistory(): Promise<void> {
-    if (this.#historyTimer !== null) clearTimeout(this.#historyTimer);
-    this.#historyTimer = null;
-    const job = this.#record;
-    if (job === null || (job.unsent.length === 0 && job.eventSeq === job.sentSeq)) return;
-    let sentSeq: number;
-    try {
-      sentSeq = await this.#outbox.sendHistory(job, this.#branches.values());
-    } catch (error) {
-      log(this.settings, "WARNING", "job.history_delayed", { job_id: job.id, error: String(error) });
-      return;
-    }
-    const now = this.#record ?? job;
-    const sent = { ...now, sentSeq, unsent: now.unsent.filter((event) => event.seq > sentSeq) };
-    this.#record = sent;
-    // A live job notes it with its next step; events sent twice are written once.
-    if (isEnded(sent.status)) this.#aim(sent);
+  /** Sends what is not known to be sent. Never throws: what fails is tried again by the alarm. */
+  flush(): Promise<void> {
+    return this.#mail.flush();
   }
 
   /** The alarm has gone off and done what it could. */
@@ -153,32 +124,70 @@ export class LiveJob {
     this.#alarm.consumed();
   }
 
-  async #finishStep(finish: (around: () => Surroundings) => Promise<Change>): Promise<void> {
-    const change = await finish(() => this.around());
-    this.#stepping = false;
-    // Cancelled meanwhile: what the handler decided comes too late.
-    if (this.#record !== null && isEnded(this.#record.status)) return;
-    this.apply(change);
+  /** Empties the object: the job lives on in the archive. */
+  async forget(): Promise<void> {
+    await this.#needs.ctx.storage.deleteAll();
+    await this.#needs.ctx.storage.deleteAlarm();
+    this.#record = null;
+  }
+
+  /**
+   * Runs steps until the job waits or ends. Steps whose handlers answer at once are committed together with the
+   * first that waits; a handler that takes its time is committed as started before it goes on.
+   */
+  #run(from: Change): void {
+    let change = from;
+    for (;;) {
+      const { record: job, branches } = change;
+      const bp = catalog.get(job.blueprint);
+      if (bp === undefined) {
+        const error = `Blueprint '${job.blueprint}' not found: it is not deployed any more.`;
+        const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, Date.now());
+        return this.#commit({ ...change, record: ended, writeRecord: true });
+      }
+      const run = runStep(job, bp, () => this.branches.with(job, branches), this.around());
+      if ("started" in run) {
+        const { handlerTimeoutMs, leaseMs } = this.#needs.settings;
+        // For the case that this object dies with the step: alive, it looks at the time itself.
+        const started = { ...run.started, wakeAt: Date.now() + Math.max(handlerTimeoutMs, leaseMs) };
+        this.#commit({ ...change, record: started, writeRecord: true });
+        return this.#needs.ctx.waitUntil(this.#finishStep(run, started));
+      }
+      change = {
+        ...run.done,
+        branches: [...branches, ...run.done.branches],
+        releases: [...change.releases, ...run.done.releases],
+      };
+      if (run.done.record.status !== "running") return this.#commit(change);
+    }
+  }
+
+  async #finishStep(run: Extract<StepRun, { started: JobRecord }>, { state, stateSince }: JobRecord): Promise<void> {
+    const step: SlowStep = { state, stateSince };
+    this.#step = step;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<typeof run.giveUp>((resolve) => {
+      timer = setTimeout(() => resolve(run.giveUp), this.#needs.settings.handlerTimeoutMs);
+    });
+    const finish = await Promise.race([run.settled, late]);
+    clearTimeout(timer);
+    // Cancelled or moved meanwhile: what the handler decided comes too late.
+    if (this.#step !== step || this.#record === null) return;
+    this.#step = null;
+    this.apply(finish(this.#record, this.around()));
   }
 
   /** Writes a change, then sets the alarm and sends what leaves the object. */
   #commit(change: Change): void {
     const record = this.#withoutSent(change);
     this.#store.commit({ ...change, record });
-    if (record.fanOut === null || record.fanOut.first !== this.#record?.fanOut?.first) this.#branches = new Map();
+    this.branches.committed({ ...change, record }, this.#record);
     this.#record = record;
-    for (const branch of change.branches) {
-      if (record.fanOut !== null && branch.number >= record.fanOut.first) this.#branches.set(branch.id, branch);
-    }
     this.#aim(record);
-    if (change.offers.length > 0) this.#ctx.waitUntil(this.#offer(record, change.offers));
-    this.#historySoon();
-  }
-
-  async #offer(record: JobRecord, tasks: readonly Task[]): Promise<void> {
-    const takers = await this.#outbox.offer(record, tasks);
-    const taskId = this.#record?.task?.id;
-    if (taskId !== undefined && takers.has(taskId)) this.worker = { taskId, id: takers.get(taskId) ?? null };
+    const { offers, releases } = change;
+    if (offers.length > 0) this.#needs.ctx.waitUntil(this.#needs.offer(record, offers));
+    if (releases.length > 0) this.#needs.ctx.waitUntil(this.#needs.release(record, releases));
+    this.#mail.soon(record);
   }
 
   /** What was sent while the change was on its way need not be sent again; a fan-out that is over leaves its events behind. */
@@ -188,27 +197,36 @@ export class LiveJob {
     const known = { ...record, sentSeq };
     const fanOut = before?.fanOut ?? null;
     if (fanOut === null || record.fanOut?.first === fanOut.first) return { ...known, unsent: unsentEvents(known, []) };
-    const ended = new Map([...this.#branches, ...branches.map((branch) => [branch.id, branch] as const)]);
+    const ended = new Map([...this.branches.all, ...branches.map((branch) => [branch.id, branch] as const)]);
     const left = [...ended.values()].filter((branch) => branch.number < fanOut.first + fanOut.total);
     return { ...known, unsent: unsentEvents(known, left) };
   }
 
-  /** Ended jobs report at once; live ones wait a moment, so that a short job sends one message and not two. */
-  #historySoon(): void {
-    if (this.#record !== null && isEnded(this.#record.status)) return this.#ctx.waitUntil(this.flushHistory());
-    this.#historyTimer ??= setTimeout(() => this.#ctx.waitUntil(this.flushHistory()), HISTORY_LINGER_MS);
-  }
-
   /**
-   * Sets the alarm for the job's next deadline. An ended job has an alarm exactly as long as its history is not known
-   * to be in the queue: the alarm is the mark, and saves a write.
+   * Sets the alarm for the job's next deadline. An ended job has an early alarm exactly as long as not all that leaves
+   * it is known to be sent, and then one for the archive: the alarm is the mark, and saves a write.
    * @param overdueAt when to come back to what is overdue all the same: the alarm has just tried it in vain
    */
   #aim(job: JobRecord, overdueAt = 0): void {
     const now = Date.now();
-    const unsent = isEnded(job.status) && job.eventSeq > job.sentSeq;
-    const at = unsent ? now + this.settings.leaseMs : this.#deadline(job);
+    if (isEnded(job.status)) {
+      const unsent = job.eventSeq > job.sentSeq || job.notices.length > 0;
+      if (unsent) this.#alarm.aim(Math.max(now + this.#needs.settings.leaseMs, overdueAt));
+      else this.#alarm.settle(this.archiveAt);
+      return;
+    }
+    const at = this.#deadline(job);
     this.#alarm.aim(at !== null && at <= now ? Math.max(at, overdueAt) : at);
+  }
+
+  /**
+   * When the ended job is to go to the archive; null for a job that lives, for one in quarantine, which waits for
+   * somebody to look at it, and where there is no archive.
+   */
+  get archiveAt(): number | null {
+    if (this.#record === null || this.#needs.env.PAYLOADS === undefined) return null;
+    const { finishedAt, status } = this.#record;
+    return finishedAt === null || status === "quarantined" ? null : finishedAt + this.#needs.settings.jobRetentionMs;
   }
 
   /** The time of the next check is not written each time it moves; the alarm has kept it. */
@@ -216,25 +234,30 @@ export class LiveJob {
     const job = this.#record;
     if (job === null) return;
     const alarmAt = await this.#alarm.repair(this.#deadline(job));
-    if (job.checkAt !== null && alarmAt !== null) this.#record = { ...job, checkAt: Math.max(job.checkAt, alarmAt) };
+    if (isEnded(job.status)) {
+      const allSent = this.archiveAt === null ? alarmAt === null : alarmAt !== null && alarmAt >= this.archiveAt;
+      if (allSent) this.#record = { ...job, sentSeq: job.eventSeq, unsent: [], notices: [] };
+    } else if (job.checkAt !== null && alarmAt !== null) {
+      this.#record = { ...job, checkAt: Math.max(job.checkAt, alarmAt) };
+    }
   }
 
   #deadline(job: JobRecord): number | null {
-    return nextDeadline(job, this.open(), this.settings.leaseMs);
+    return nextDeadline(job, this.branches.timed, this.#needs.settings.leaseMs);
   }
 
-  /** The branches of the job's fan-out as stored, with those of a change that is not written yet. */
-  #branchesOf(job: JobRecord, unwritten: readonly Branch[]): Branch[] {
-    if (job.fanOut === null) return [];
-    const { first, total } = job.fanOut;
-    const fresh = new Map(unwritten.map((branch) => [branch.number, branch]));
-    return this.#store.branches(first, total).map((branch) => fresh.get(branch.number) ?? branch);
+  /** Reads the branches, and brings a job of an earlier version of its blueprint to this one. */
+  #wakeUp(job: JobRecord): void {
+    this.branches.load(job);
+    const last = Math.max(job.eventSeq, ...eventSeqs(this.branches));
+    const whole = { ...job, eventSeq: last };
+    const bp = catalog.get(job.blueprint);
+    const migrated = bp === undefined ? whole : migrateJob(whole, bp, Date.now());
+    if (migrated !== whole) this.#store.commit({ record: migrated, branches: [], writeRecord: true });
+    this.#record = migrated;
   }
+}
 
-  #loadBranches(job: JobRecord): void {
-    const branches = this.#branchesOf(job, []);
-    this.#branches = new Map(branches.map((branch) => [branch.id, branch]));
-    const last = Math.max(job.eventSeq, ...branches.map((branch) => branch.outcome?.eventSeq ?? 0));
-    this.#record = { ...job, eventSeq: last };
-  }
+function eventSeqs(branches: JobBranches): number[] {
+  return [...branches.all.values()].map((branch) => branch.outcome?.eventSeq ?? 0);
 }

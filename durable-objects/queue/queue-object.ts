@@ -6,9 +6,6 @@ import { consumeQueue } from "../../src/queues.ts";
 import { LocalBatch } from "./local-batch.ts";
 import { MessageStore, type StoredMessage } from "./message-store.ts";
 
-/** Deliveries of one message after the first, before it goes to the queue `dead`; as in `wrangler.toml`. */
-const MAX_RETRIES = 10;
-
 /** How long one round of deliveries goes on; the next one starts right after it. */
 const ROUND_MS = 10_000;
 
@@ -22,25 +19,30 @@ const GUARD_MS = 1_000;
 const TROUBLE_PAUSE_MS = 5_000;
 
 /**
- * Messages of one delivery, and how long the first of an incomplete one waits for more. Sends that come within
- * `gatherMs` are written as one: each write is a flush of the disk, and nobody waits for history.
+ * How a queue delivers, as in `wrangler.toml`: the messages of one delivery, and how long the first of an incomplete
+ * one waits for more. Sends that come within `gatherMs` are written as one: each write is a flush of the disk, and
+ * nobody waits for history. A message that was not settled by `maxRetries` deliveries after the first goes to the
+ * queue `dead`.
  */
 interface Batching {
   size: number;
   waitMs: number;
   gatherMs: number;
+  maxRetries: number;
 }
 
-const AT_ONCE: Batching = { size: 25, waitMs: 0, gatherMs: 0 };
+const AT_ONCE: Batching = { size: 25, waitMs: 0, gatherMs: 0, maxRetries: 10 };
 const BATCHING: Record<string, Batching> = {
   dispatch: AT_ONCE,
-  history: { size: 100, waitMs: 1_000, gatherMs: 10 },
-  dead: { size: 25, waitMs: 5_000, gatherMs: 0 },
+  history: { size: 100, waitMs: 1_000, gatherMs: 10, maxRetries: 10 },
+  // Small, for a receiver that does not answer holds up its batch, and batches are delivered one after the other.
+  notices: { size: 10, waitMs: 0, gatherMs: 0, maxRetries: 10 },
+  dead: { size: 25, waitMs: 5_000, gatherMs: 0, maxRetries: 10 },
 };
 
 /**
- * A queue of the embedded server, by the name of the object: `dispatch`, `history` or `dead`. The platform's own queues
- * keep their messages in memory when they run locally, and would lose them with the process.
+ * A queue of the embedded server, by the name of the object: `dispatch`, `history`, `notices` or `dead`. The platform's
+ * own queues keep their messages in memory when they run locally, and would lose them with the process.
  *
  * A message is a row from `send` until its consumer is done with it, and as long as there are rows an alarm is set or
  * running. So it is delivered at least once, whatever dies when. Batches are delivered one after the other.
@@ -161,7 +163,8 @@ export class QueueObject extends DurableObject<Env> {
     const now = this.clock();
     this.#store.remove(done);
     this.#store.postpone(again.map(({ message, delayMs }) => ({ ...message, dueAt: now + delayMs })));
-    await this.#bury(again.map(({ message }) => message).filter(({ attempts }) => attempts > MAX_RETRIES));
+    const { maxRetries } = this.#batching;
+    await this.#bury(again.map(({ message }) => message).filter(({ attempts }) => attempts > maxRetries));
   }
 
   /** Moves messages that no delivery could settle to the queue `dead`; those of `dead` itself end here. */

@@ -152,17 +152,32 @@ export class RegistryShard extends DurableObject<Env> {
     });
   }
 
-  /** The job wants nothing more of these attempts: they stop waiting, and a worker that holds one is told. */
-  release(refs: TaskRef[]): void {
+  /**
+   * The job wants nothing more of these attempts: they stop waiting, and a worker that holds one is told.
+   * @returns for each, whether a live worker held it
+   */
+  release(refs: TaskRef[]): boolean[] {
     const now = Date.now();
-    for (const { jobId, taskId, attempt } of refs) {
+    return refs.map(({ jobId, taskId, attempt }) => {
       if (this.#dispatcher.isWaiting(taskId, attempt)) this.#dispatcher.withdraw(taskId);
       const holder = this.#roster.holderOf(taskId);
-      if (holder?.leases.get(taskId)?.attempt !== attempt) continue;
+      if (holder?.leases.get(taskId)?.attempt !== attempt) return false;
       this.#dispatcher.drop(holder, taskId);
       sendFrame(holder.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
       this.#dispatcher.fill(holder, now);
-    }
+      return this.#leases.isAlive(holder, now);
+    });
+  }
+
+  /** Takes back attempts that still wait; those that a worker has are left with it. */
+  withdraw(refs: TaskRef[]): ("withdrawn" | "held" | "unknown")[] {
+    return refs.map(({ taskId, attempt }) => {
+      if (this.#dispatcher.isWaiting(taskId, attempt)) {
+        this.#dispatcher.withdraw(taskId);
+        return "withdrawn";
+      }
+      return this.#roster.holderOf(taskId)?.leases.get(taskId)?.attempt === attempt ? "held" : "unknown";
+    });
   }
 
   /** Brings a worker's result to its job. */

@@ -1,6 +1,7 @@
 import { parseWorkerFrame, type ResultAck, type TaskResult, type WorkerFrame } from "@batuta/worker/protocol";
 import type { Env } from "../../src/env.ts";
 import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
+import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
@@ -136,6 +137,11 @@ export class WorkerLines {
         return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
           job.progress(frame.task_id, frame.progress, frame.message),
         );
+      case "event": {
+        const error = await tellJob(this.#needs.env, member.id, frame);
+        if (error !== null) sendFrame(socket, { type: "error", code: "event_refused", error });
+        return;
+      }
       case "result": {
         const { type: _type, ...report } = frame;
         try {

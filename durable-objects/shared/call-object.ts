@@ -12,11 +12,12 @@ interface PlatformError {
  *
  * @throws the last error, as the platform gave it
  */
-export async function callObject<T extends Rpc.DurableObjectBranded | undefined, R>(
+export async function callObject<T extends Rpc.DurableObjectBranded | undefined, Answer extends Promise<unknown>>(
   namespace: DurableObjectNamespace<T>,
   name: string,
-  call: (stub: DurableObjectStub<T>) => Promise<R>,
-): Promise<R> {
+  // The platform's types make a union of promises of what a method returns, hence the type of the promise itself.
+  call: (stub: DurableObjectStub<T>) => Answer,
+): Promise<Awaited<Answer>> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await call(namespace.getByName(name));

@@ -14,12 +14,27 @@ export interface Client {
   admin: boolean;
   /** Absent: no limit. */
   quota?: Quota;
+  webhook: ClientWebhook;
+}
+
+/** Where a client's jobs report, as all may know it. The secret they sign with is not part of it. */
+interface ClientWebhook {
+  /** The address for jobs that name none; null for none. */
+  readonly url: string | null;
+  /** Whether there is a secret to sign with. */
+  readonly signed: boolean;
 }
 
 /** The clients of a deployment. */
 export interface ClientDirectory {
   /** The client that owns a token, or undefined when nobody does. Costs one SHA-256 and one look-up. */
   find(token: string): Client | undefined;
+  named(name: string): Client | undefined;
+  /**
+   * The secret that signs a client's webhooks: `whsec_` with base64, or a text whose characters are the key.
+   * For the moment of signing only: never keep it, log it or answer with it.
+   */
+  webhookSecret(name: string): string | undefined;
 }
 
 const CLIENTS: FileKind = { file: "clients.toml", section: "clients", noun: "client" };
@@ -31,6 +46,19 @@ const quotaLimit = z
   .int({ error: INVALID_QUOTA })
   .min(0, { error: INVALID_QUOTA })
   .optional();
+
+const INVALID_WEBHOOK_URL =
+  'Invalid webhook_url for {table}: it is a whole address in quotes. Write webhook_url = "https://example.com/hook".';
+const webhookUrl = z.url({ protocol: /^https?$/, error: INVALID_WEBHOOK_URL });
+
+const INVALID_WEBHOOK_SECRET =
+  "Invalid webhook_secret for {table}: it is `whsec_` with 24 bytes or more in base64, or a text of 24 characters or more, all of them ASCII and none a space. `openssl rand -base64 32`, after `whsec_`, makes a good one.";
+/** What webhooks may be signed with, by clients' own and by integrations. */
+export const WEBHOOK_SECRET =
+  /^(?:whsec_(?=[A-Za-z0-9+/]{32})(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|(?!whsec_)[!-~]{24,})$/;
+const webhookSecret = z
+  .string({ error: INVALID_WEBHOOK_SECRET })
+  .regex(WEBHOOK_SECRET, { error: INVALID_WEBHOOK_SECRET });
 
 /** Keys that are not listed stay behind, so that what a file says beside them never reaches handlers or answers. */
 const clientTable = z
@@ -52,6 +80,8 @@ const clientTable = z
       admin: z
         .boolean({ error: "Invalid admin type for {table}: admin is true or false. Write it without quotes." })
         .default(false),
+      webhook_url: webhookUrl.optional(),
+      webhook_secret: webhookSecret.optional(),
     },
     { error: "Invalid configuration for {table}: a client is a table. Write [clients.NAME] and its keys below it." },
   )
@@ -62,7 +92,9 @@ const clientTable = z
       params: plainJson(fields.params),
       admin: fields.admin,
       ...quotaOf(fields, context),
+      webhook: webhookOf(fields, context),
     },
+    secret: fields.webhook_secret,
   }));
 
 /**
@@ -73,7 +105,8 @@ export function parseClients(text: string): Parsed<ClientDirectory> {
   const tables = parseTables(text, CLIENTS, clientTable);
   if (!tables.ok) return tables;
   const owners = new Map<string, { digest: Uint8Array; client: Client }>();
-  for (const [name, { digest, client }] of tables.value) {
+  const byName = new Map<string, { client: Client; secret: string | undefined }>();
+  for (const [name, { digest, client: fields, secret }] of tables.value) {
     const key = lookupKey(digest);
     const other = owners.get(key);
     if (other !== undefined) {
@@ -82,7 +115,9 @@ export function parseClients(text: string): Parsed<ClientDirectory> {
         error: `Duplicate token for ${nameTable(CLIENTS, name)}: client '${other.client.name}' has the same one, so a request could not be told to be from either. Give each client a token of its own.`,
       };
     }
-    owners.set(key, { digest, client: { name, ...client } });
+    const client = { name, ...fields };
+    owners.set(key, { digest, client });
+    byName.set(name, { client, secret });
   }
   return {
     ok: true,
@@ -92,6 +127,8 @@ export function parseClients(text: string): Parsed<ClientDirectory> {
         const owner = owners.get(lookupKey(digest));
         return owner !== undefined && sameDigest(owner.digest, digest) ? owner.client : undefined;
       },
+      named: (name) => byName.get(name)?.client,
+      webhookSecret: (name) => byName.get(name)?.secret,
     },
   };
 }
@@ -113,6 +150,21 @@ function quotaOf(
   }
   if (daily !== undefined) return { quota: { limit: daily, period: "day" } };
   return monthly === undefined ? {} : { quota: { limit: monthly, period: "month" } };
+}
+
+function webhookOf(
+  {
+    webhook_url: url,
+    webhook_secret: secret,
+  }: { webhook_url?: string | undefined; webhook_secret?: string | undefined },
+  context: z.RefinementCtx,
+): ClientWebhook {
+  if (url !== undefined && secret === undefined) {
+    context.addIssue(
+      "Missing webhook_secret for {table}: webhooks are signed, and webhook_url is given without it. Add webhook_secret, or remove webhook_url.",
+    );
+  }
+  return { url: url ?? null, signed: secret !== undefined };
 }
 
 /** TOML knows dates, and its tables have no prototype; neither passes between objects or into a job's JSON unchanged. */

@@ -1,17 +1,19 @@
 import type { Env } from "../env.ts";
 import { type ClientDirectory, parseClients } from "./clients.ts";
 import type { Parsed } from "./configuration-text.ts";
+import { type IntegrationDirectory, parseIntegrations } from "./integrations.ts";
 import { digestToken, sameDigest } from "./token-digest.ts";
 import { parseWorkers, type WorkerDirectory } from "./workers.ts";
 
 /** How long a text is trusted before it is read again. A changed file is in force within this time everywhere. */
 const TRUSTED_FOR_MS = 10_000;
 
-/** The configured clients and workers, read from where the deployment keeps them. */
+/** The configured clients, workers and integrations, read from where the deployment keeps them. */
 export interface ConfigurationSource {
   clients(): Promise<Parsed<ClientDirectory>>;
   workers(): Promise<Parsed<WorkerDirectory>>;
-  /** Reads both texts again at once. On error what was in force stays in force, and the error says what is wrong. */
+  integrations(): Promise<Parsed<IntegrationDirectory>>;
+  /** Reads all texts again at once. On error what was in force stays in force, and the error says what is wrong. */
   reload(): Promise<Parsed<null>>;
 }
 
@@ -23,32 +25,42 @@ interface Surroundings {
 
 /**
  * Makes the source for one isolate. On the embedded server the texts come from `CONFIG_FILES`, elsewhere from the
- * secrets `CLIENTS_TOML` and `WORKERS_TOML`; a text that is absent is an empty one.
+ * secrets `CLIENTS_TOML`, `WORKERS_TOML` and `INTEGRATIONS_TOML`; a text that is absent is an empty one.
  *
  * A text that turns bad is logged and the last good one stays in force. When there has been no good one, the answer is
  * `ok: false` with a text that is fit for strangers; the particulars, which name clients, are in the log only.
  */
 export function createConfigurationSource(
-  env: Pick<Env, "CONFIG_FILES" | "CLIENTS_TOML" | "WORKERS_TOML">,
+  env: Pick<Env, "CONFIG_FILES" | "CLIENTS_TOML" | "WORKERS_TOML" | "INTEGRATIONS_TOML">,
   surroundings: Surroundings,
 ): ConfigurationSource {
   const clients = trustedFor(TRUSTED_FOR_MS, {
     file: "clients.toml",
+    without: "nobody can be recognised by it",
     read: () => readText(env.CONFIG_FILES, "clients", env.CLIENTS_TOML),
     parse: parseClients,
     ...surroundings,
   });
   const workers = trustedFor(TRUSTED_FOR_MS, {
     file: "workers.toml",
+    without: "nobody can be recognised by it",
     read: () => readText(env.CONFIG_FILES, "workers", env.WORKERS_TOML),
     parse: parseWorkers,
+    ...surroundings,
+  });
+  const integrations = trustedFor(TRUSTED_FOR_MS, {
+    file: "integrations.toml",
+    without: "nobody can be asked through it",
+    read: () => readText(env.CONFIG_FILES, "integrations", env.INTEGRATIONS_TOML),
+    parse: parseIntegrations,
     ...surroundings,
   });
   return {
     clients: () => clients.current(),
     workers: () => workers.current(),
+    integrations: () => integrations.current(),
     async reload() {
-      const outcomes = await Promise.all([clients.load(), workers.load()]);
+      const outcomes = await Promise.all([clients.load(), workers.load(), integrations.load()]);
       const errors = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
       return errors.length === 0 ? { ok: true, value: null } : { ok: false, error: errors.join("\n") };
     },
@@ -66,19 +78,21 @@ async function readText(files: Fetcher | undefined, name: string, text: string |
 
 interface Origin<T> extends Surroundings {
   file: string;
+  /** What cannot be done while there has been no good text. */
+  without: string;
   read: () => Promise<string>;
   parse: (text: string) => Parsed<T>;
 }
 
 /** Caches values only, never a pending read: a promise of one request must not be awaited by another. */
-function trustedFor<T>(ms: number, { file, read, parse, now, logError }: Origin<T>) {
+function trustedFor<T>(ms: number, { file, without, read, parse, now, logError }: Origin<T>) {
   let readAt = 0;
   /** Tells whether a text is the one read before, without keeping the plain tokens in it. */
   let textDigest: Uint8Array | undefined;
   let latest: Parsed<T> | undefined;
   let inForce: Parsed<T> = {
     ok: false,
-    error: `${file} cannot be used, so nobody can be recognised by it. The server's log says what is wrong with it; correct it there.`,
+    error: `${file} cannot be used, so ${without}. The server's log says what is wrong with it; correct it there.`,
   };
 
   async function load(): Promise<Parsed<T>> {

@@ -1,41 +1,19 @@
-import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
-import { z } from "zod";
-
-/** How a worker is chosen among those that fit (spec §3). */
-const STRATEGIES = ["default", "round_robin", "least_connections", "cheapest", "best_value"] as const;
-export type DispatchStrategy = (typeof STRATEGIES)[number];
-
-/** What a handler asks of a worker. */
-export interface TaskRequest {
-  /** The task type a worker must support. */
-  readonly type: string;
-  /** Anything that JSON can carry, 256 KB at most. */
-  readonly params?: unknown;
-  readonly dispatchStrategy?: DispatchStrategy;
-  /** What the worker's machine must have: `{ gpu_info: { model, vram_gb }, installed_models: [...] }`. */
-  readonly resourceRequirements?: JsonObject;
-  /** Longest run of one attempt, counted from the moment a worker takes it. Default WORKER_TIMEOUT_SECONDS. */
-  readonly timeoutSeconds?: number;
-  /** Highest `cost_per_second` of a worker that may take the task. */
-  readonly maxCost?: number;
-  /** Larger goes first; default 0. */
-  readonly priority?: number;
-}
-
-/** The same as a check: a blueprint in JavaScript, or one that was never type-checked, may hand over anything. */
-export const taskRequest = z.object({
-  type: z.string().min(1),
-  params: z.unknown().optional(),
-  dispatchStrategy: z.enum(STRATEGIES).optional(),
-  resourceRequirements: jsonObject.optional(),
-  timeoutSeconds: z.number().positive().optional(),
-  maxCost: z.number().min(0).optional(),
-  priority: z.number().optional(),
-});
+import type { JsonObject } from "@batuta/worker/protocol";
+import type { ApprovalRequest, ChildRequest, EventRequest, SleepRequest, TaskRequest } from "./requests.ts";
 
 interface WithPatch {
   /** Merged into `state_history` together with the step. */
   readonly stateHistory?: JsonObject;
+}
+
+type Transitions<State extends string> = Readonly<Record<string, State>>;
+
+interface FanOutOptions<State extends string> extends WithPatch {
+  readonly aggregateInto: State;
+  /** Ends the other branches as soon as one has failed for good. Default false: every branch is waited for. */
+  readonly failFast?: boolean;
+  /** Branches that are out at the same time; default all. */
+  readonly maxConcurrent?: number;
 }
 
 interface TransitionAction<State extends string> extends WithPatch {
@@ -46,22 +24,65 @@ interface TransitionAction<State extends string> extends WithPatch {
 interface DispatchTaskAction<State extends string> extends WithPatch {
   readonly kind: "dispatch_task";
   readonly task: TaskRequest;
-  readonly transitions: Readonly<Record<string, State>>;
+  readonly transitions: Transitions<State>;
+  readonly eventTransitions: Transitions<State>;
 }
 
-interface DispatchParallelAction<State extends string> extends WithPatch {
+interface DispatchParallelAction<State extends string> extends FanOutOptions<State> {
   readonly kind: "dispatch_parallel";
   readonly tasks: readonly TaskRequest[];
-  readonly aggregateInto: State;
+}
+
+interface RunParallelAction<State extends string> extends FanOutOptions<State> {
+  readonly kind: "run_parallel";
+  readonly children: readonly ChildRequest[];
+}
+
+interface RunBlueprintAction<State extends string> extends WithPatch {
+  readonly kind: "run_blueprint";
+  readonly child: ChildRequest;
+  readonly transitions: Transitions<State>;
+}
+
+interface AwaitApprovalAction<State extends string> extends WithPatch {
+  readonly kind: "await_approval";
+  readonly approval: ApprovalRequest;
+  readonly transitions: Transitions<State>;
+}
+
+interface WaitForAction<State extends string> extends WithPatch {
+  readonly kind: "wait_for";
+  readonly wait: EventRequest;
+  readonly transitions: Transitions<State>;
+}
+
+interface SleepAction<State extends string> extends WithPatch {
+  readonly kind: "sleep";
+  readonly sleep: SleepRequest;
+  readonly to: State;
 }
 
 /** What a handler decides. A handler returns exactly one action, so a step can never have two. */
 export type Action<State extends string = string> =
   | TransitionAction<State>
   | DispatchTaskAction<State>
-  | DispatchParallelAction<State>;
+  | DispatchParallelAction<State>
+  | RunParallelAction<State>
+  | RunBlueprintAction<State>
+  | AwaitApprovalAction<State>
+  | WaitForAction<State>
+  | SleepAction<State>;
 
-const KINDS: ReadonlySet<unknown> = new Set<Action["kind"]>(["transition", "dispatch_task", "dispatch_parallel"]);
+const KINDS: ReadonlySet<unknown> = new Set<Action["kind"]>([
+  "transition",
+  "dispatch_task",
+  "dispatch_parallel",
+  "run_parallel",
+  "run_blueprint",
+  "await_approval",
+  "wait_for",
+  "sleep",
+]);
 
 /** Whether a handler returned an action at all. */
 export function isAction(value: unknown): value is Action {
@@ -76,20 +97,50 @@ export interface Actions<State extends string> {
    */
   transitionTo(state: State, stateHistory?: JsonObject): Action<State>;
   /**
-   * Gives one task to a worker and waits for its result. The result's `data` is merged into `state_history`;
-   * its `status` chooses the next state from `transitions` (`success`, or any word of your own).
+   * Gives one task to a worker and waits for its result. The result's `data` is merged into `state_history`; its
+   * `status` chooses the next state from `transitions`: `success`, or any word of your own. `failure` is followed
+   * once retries are spent or the error is final, `timeout` when a time limit has passed, `cancelled` when the job
+   * is cancelled and has something to clean up.
    */
   dispatchTask(
-    task: TaskRequest & WithPatch & { readonly transitions: Readonly<Record<string, State>> },
+    task: TaskRequest &
+      WithPatch & {
+        readonly transitions: Transitions<State>;
+        /** Where an event of the worker leads, by its type, before the task has ended. */
+        readonly eventTransitions?: Transitions<State>;
+      },
   ): Action<State>;
   /**
    * Gives several tasks to workers at once. When every one has ended, well or not, the aggregator of
    * `aggregateInto` runs once with `aggregationResults`. An empty list aggregates at once.
    */
-  dispatchParallel(
-    tasks: readonly TaskRequest[],
-    options: WithPatch & { readonly aggregateInto: State },
+  dispatchParallel(tasks: readonly TaskRequest[], options: FanOutOptions<State>): Action<State>;
+  /** Runs several child jobs at once and aggregates how they ended, as `dispatchParallel` does with tasks. */
+  runParallel(children: readonly ChildRequest[], options: FanOutOptions<State>): Action<State>;
+  /**
+   * Runs a child job and waits for its end, which chooses the next state: `success`, `failure`, and, where a state
+   * is given for them, `quarantined`, `cancelled` and `timeout`. The outcome is merged into `state_history`.
+   */
+  runBlueprint(child: ChildRequest & WithPatch & { readonly transitions: Transitions<State> }): Action<State>;
+  /**
+   * Waits for a person's decision: `approved`, `rejected` or any word that has a transition. The decision is merged
+   * into `state_history` as `approval`.
+   */
+  awaitHumanApproval(
+    approval: ApprovalRequest & WithPatch & { readonly transitions: Transitions<State> },
   ): Action<State>;
+  /**
+   * Waits for an event that a client sends (`POST …/jobs/{id}/events/{name}`). One that came before is taken at once.
+   * Its data is merged into `state_history` under the event's name, or under `into`.
+   */
+  waitFor(
+    wait: EventRequest &
+      WithPatch & {
+        readonly transitions: { readonly received: State; readonly timeout?: State; readonly cancelled?: State };
+      },
+  ): Action<State>;
+  /** Goes on to `to` after a time. */
+  sleep(sleep: SleepRequest & WithPatch & { readonly to: State }): Action<State>;
 }
 
 function withPatch(stateHistory: JsonObject | undefined): WithPatch {
@@ -101,10 +152,25 @@ export const actions: Actions<string> = {
   transitionTo(to, stateHistory) {
     return { kind: "transition", to, ...withPatch(stateHistory) };
   },
-  dispatchTask({ transitions, stateHistory, ...task }) {
-    return { kind: "dispatch_task", task, transitions, ...withPatch(stateHistory) };
+  dispatchTask({ transitions, eventTransitions = {}, stateHistory, ...task }) {
+    return { kind: "dispatch_task", task, transitions, eventTransitions, ...withPatch(stateHistory) };
   },
-  dispatchParallel(tasks, { aggregateInto, stateHistory }) {
-    return { kind: "dispatch_parallel", tasks, aggregateInto, ...withPatch(stateHistory) };
+  dispatchParallel(tasks, options) {
+    return { kind: "dispatch_parallel", tasks, ...options };
+  },
+  runParallel(children, options) {
+    return { kind: "run_parallel", children, ...options };
+  },
+  runBlueprint({ transitions, stateHistory, ...child }) {
+    return { kind: "run_blueprint", child, transitions, ...withPatch(stateHistory) };
+  },
+  awaitHumanApproval({ transitions, stateHistory, ...approval }) {
+    return { kind: "await_approval", approval, transitions, ...withPatch(stateHistory) };
+  },
+  waitFor({ transitions, stateHistory, ...wait }) {
+    return { kind: "wait_for", wait, transitions: { ...transitions }, ...withPatch(stateHistory) };
+  },
+  sleep({ to, stateHistory, ...sleep }) {
+    return { kind: "sleep", sleep, to, ...withPatch(stateHistory) };
   },
 };

@@ -31,7 +31,10 @@ export interface AggregationResults {
   readonly failed: readonly BranchResult[];
 }
 
-interface BaseContext<State extends string, Input, History> {
+/** External resources by name, such as clients of other services or caches. */
+export type DataStores = Readonly<Record<string, unknown>>;
+
+interface BaseContext<State extends string, Input, History, Stores> {
   readonly jobId: string;
   readonly initialData: Input;
   readonly stateHistory: Readonly<History>;
@@ -39,29 +42,47 @@ interface BaseContext<State extends string, Input, History> {
   readonly client: JobClient;
   /** W3C trace context of the job: `{ traceparent }`. */
   readonly tracingContext: Readonly<Record<string, string>>;
+  readonly currentState: State;
+  /** The blueprint's external resources, by name. */
+  readonly dataStores: Stores;
+  /** Labels the client gave the job. */
+  readonly metadata: JsonObject;
 }
 
 /** Keys of a declared `stateHistory` can be destructured from the context by name, as long as they hide nothing. */
 type HistoryKeys<History, Base> = string extends keyof History ? unknown : Readonly<Omit<History, keyof Base>>;
 
 /** What a handler is given. Handlers run at least once: they decide, they do not act. */
-export type HandlerContext<State extends string, Input, History> = BaseContext<State, Input, History> &
-  HistoryKeys<History, BaseContext<State, Input, History>>;
+export type HandlerContext<State extends string, Input, History, Stores = DataStores> = BaseContext<
+  State,
+  Input,
+  History,
+  Stores
+> &
+  HistoryKeys<History, BaseContext<State, Input, History, Stores>>;
 
 /** What an aggregator is given: a handler's context and the results of the fan-out. */
-export type AggregatorContext<State extends string, Input, History> = HandlerContext<State, Input, History> & {
-  readonly aggregationResults: AggregationResults;
-};
+export type AggregatorContext<State extends string, Input, History, Stores = DataStores> = HandlerContext<
+  State,
+  Input,
+  History,
+  Stores
+> & { readonly aggregationResults: AggregationResults };
 
-export type Handler<State extends string, Input, History> = (
-  context: HandlerContext<State, Input, History>,
+export type Handler<State extends string, Input, History, Stores = DataStores> = (
+  context: HandlerContext<State, Input, History, Stores>,
 ) => Action<State> | Promise<Action<State>>;
 
-export type Aggregator<State extends string, Input, History> = (
-  context: AggregatorContext<State, Input, History>,
+export type Aggregator<State extends string, Input, History, Stores = DataStores> = (
+  context: AggregatorContext<State, Input, History, Stores>,
 ) => Action<State> | Promise<Action<State>>;
 
 /** Runs when the job ends in its state; what it returns is the job's `result`. */
-export type EndHandler<State extends string, Input, History> = (
-  context: Omit<HandlerContext<State, Input, History>, "actions">,
+export type EndHandler<State extends string, Input, History, Stores = DataStores> = (
+  context: Omit<HandlerContext<State, Input, History, Stores>, "actions">,
 ) => unknown;
+
+/** Whether a conditional handler is taken. Like a handler it may be asked again for the same step: it only looks. */
+export type Predicate<State extends string, Input, History, Stores = DataStores> = (
+  context: Omit<HandlerContext<State, Input, History, Stores>, "actions">,
+) => boolean;

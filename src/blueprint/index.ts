@@ -5,15 +5,27 @@
  * @module
  */
 export { blueprint, Blueprint, BlueprintError } from "./blueprint.ts";
-export type { BlueprintOptions, CompleteBlueprint } from "./blueprint.ts";
-export type { Action, Actions, DispatchStrategy, TaskRequest } from "./actions.ts";
+export type { CompleteBlueprint } from "./blueprint.ts";
+export type { BlueprintMigration, BlueprintOptions } from "./options.ts";
+export type { Action, Actions } from "./actions.ts";
+export type {
+  ApprovalRequest,
+  ChildRequest,
+  DispatchStrategy,
+  EventRequest,
+  RetryPolicy,
+  SleepRequest,
+  TaskRequest,
+} from "./requests.ts";
 export type {
   AggregationResults,
   Aggregator,
   AggregatorContext,
   BranchResult,
+  DataStores,
   EndHandler,
   Handler,
   HandlerContext,
   JobClient,
+  Predicate,
 } from "./context.ts";

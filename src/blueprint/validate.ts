@@ -1,19 +1,29 @@
 import { Blueprint, BlueprintError, type CompleteBlueprint } from "./blueprint.ts";
+import { checkOptions } from "./validate-options.ts";
 
 /** First path segments below `/api` and `/api/{version}` that belong to the product itself, now or later (design §3). */
 const RESERVED_SEGMENTS: ReadonlySet<string> = new Set([
   "admin",
+  "approvals",
   "auth",
+  "batch",
   "blueprints",
   "dashboard",
   "events",
   "project",
   "projects",
+  "quarantine",
   "schedules",
   "user",
   "users",
   "workers",
   "ws",
+]);
+/** Endpoints that are routes of the product, and what is found there. */
+const TAKEN_ENDPOINTS: ReadonlyMap<string, string> = new Map([
+  ["/jobs", "lists jobs"],
+  ["/jobs/batch", "creates many jobs at once"],
+  ["/jobs/quarantined", "lists quarantined jobs"],
 ]);
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 const ENDPOINT = /^(\/[a-zA-Z0-9_-]+)+$/;
@@ -26,8 +36,15 @@ function checkStates(bp: CompleteBlueprint): string[] {
   for (const state of bp.steps.keys()) {
     if (!known.has(state)) faults.push(`has a handler for state '${state}', which is not in 'states'.`);
   }
+  for (const state of bp.undecided.keys()) {
+    faults.push(
+      known.has(state)
+        ? `has only conditional handlers for state '${state}': add .handler(state, handler), which is taken when no condition holds.`
+        : `has a conditional handler for state '${state}', which is not in 'states'.`,
+    );
+  }
   for (const state of known) {
-    if (!bp.steps.has(state)) {
+    if (!bp.steps.has(state) && !bp.undecided.has(state)) {
       faults.push(
         `has no handler for state '${state}': add .handler, .aggregator or .end, or take it out of 'states'.`,
       );
@@ -71,10 +88,16 @@ function checkNames(bp: CompleteBlueprint): string[] {
         `has the endpoint '${endpoint}': what follows '/jobs/NAME/' belongs to jobs. Choose another, such as '/jobs/${bp.name}'.`,
       );
     }
-    if (endpoint === "/jobs")
-      faults.push("has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.");
+    const taken = TAKEN_ENDPOINTS.get(endpoint);
+    if (taken !== undefined) {
+      faults.push(`has the endpoint '${endpoint}', which ${taken}. Choose another, such as '/jobs/NAME'.`);
+    }
   }
   return faults;
+}
+
+function faultsOf(bp: CompleteBlueprint): string[] {
+  return [checkNames, checkStates, checkOptions].flatMap((check) => check(bp));
 }
 
 /** The create route of a blueprint, or null when it has none. */
@@ -105,7 +128,7 @@ export function catalogOf(blueprints: readonly CompleteBlueprint[]): BlueprintCa
   const catalog = new Map<string, CompleteBlueprint>();
   const routes = new Map<string, string>();
   for (const bp of blueprints) {
-    for (const fault of [...checkNames(bp), ...checkStates(bp)]) faults.push(`Blueprint '${bp.name}' ${fault}`);
+    for (const fault of faultsOf(bp)) faults.push(`Blueprint '${bp.name}' ${fault}`);
     if (catalog.has(bp.name)) faults.push(`Blueprint with name '${bp.name}' is already registered.`);
     catalog.set(bp.name, bp);
     const route = createRoute(bp);

@@ -18,7 +18,24 @@ const JOB_EVENT_TYPES = [
   "job_failed",
   "job_quarantined",
   "job_cancelled",
+  "cancel_requested",
+  "job_paused",
+  "job_resumed",
+  "job_moved",
+  "job_patched",
+  "job_retried",
+  "job_discarded",
+  "job_migrated",
+  "timed_out",
+  "approval_requested",
+  "approval_decided",
+  "event_awaited",
+  "event_received",
+  "timer_started",
+  "worker_event",
+  "sub_blueprint_finished",
 ] as const;
+export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 
 /** What can happen to a worker, as history tells it. */
 const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;
@@ -42,6 +59,7 @@ const jobEvent = z.object({
   worker_id: z.string().optional(),
   task_id: z.string().optional(),
   error: z.string().optional(),
+  /** For what people did: `{ by, reason, … }`. */
   context_snapshot: z.unknown().optional(),
 });
 export type JobEvent = z.infer<typeof jobEvent>;
@@ -57,6 +75,11 @@ const jobSummary = z.object({
   created_at: epochMs,
   updated_at: epochMs,
   finished_at: epochMs.nullable(),
+  blueprint_version: z.number().int().default(1),
+  /** The error of a job that failed or is quarantined; of a live one, the newest. */
+  error: z.string().nullable().default(null),
+  /** The job that waits for this one as its child. */
+  parent_id: z.string().nullable().default(null),
 });
 export type JobSummary = z.infer<typeof jobSummary>;
 

@@ -1,4 +1,5 @@
 import type { HistoryMessage, JobEvent, JobSummary, WorkerEvent } from "./events.ts";
+import { fingerprint } from "./fingerprint.ts";
 
 /** Most JSON in one bound parameter: a value may not pass 2 MB, and a character can take three bytes. */
 const MAX_PARAMETER_CHARS = 500_000;
@@ -18,10 +19,14 @@ WHERE true
 ON CONFLICT DO NOTHING`;
 
 const UPSERT_JOBS = `
-INSERT INTO jobs (job_id, client, blueprint, status, current_state, created_at, updated_at, finished_at, last_seq)
+INSERT INTO jobs (
+  job_id, client, blueprint, status, current_state, created_at, updated_at, finished_at, last_seq,
+  blueprint_version, error, fingerprint, parent_id
+)
 SELECT
   value ->> 'job_id', value ->> 'client', value ->> 'blueprint', value ->> 'status', value ->> 'current_state',
-  value ->> 'created_at', value ->> 'updated_at', value ->> 'finished_at', value ->> 'last_seq'
+  value ->> 'created_at', value ->> 'updated_at', value ->> 'finished_at', value ->> 'last_seq',
+  value ->> 'blueprint_version', value ->> 'error', value ->> 'fingerprint', value ->> 'parent_id'
 FROM json_each(?)
 WHERE true
 ON CONFLICT (job_id) DO UPDATE SET
@@ -29,7 +34,10 @@ ON CONFLICT (job_id) DO UPDATE SET
   current_state = excluded.current_state,
   updated_at = excluded.updated_at,
   finished_at = excluded.finished_at,
-  last_seq = excluded.last_seq
+  last_seq = excluded.last_seq,
+  blueprint_version = excluded.blueprint_version,
+  error = excluded.error,
+  fingerprint = excluded.fingerprint
 WHERE excluded.last_seq > jobs.last_seq`;
 
 const INSERT_WORKER_EVENTS = `
@@ -57,7 +65,7 @@ export async function writeHistory(db: D1Database, messages: readonly HistoryMes
 }
 
 type JobEventRow = JobEvent & Pick<JobSummary, "job_id" | "client" | "blueprint">;
-type JobRow = JobSummary & { last_seq: number };
+type JobRow = JobSummary & { last_seq: number; fingerprint: string | null };
 
 /** What a batch of messages writes. Of each job only the newest summary remains. */
 export function rowsOf(messages: readonly HistoryMessage[]): {
@@ -78,7 +86,8 @@ export function rowsOf(messages: readonly HistoryMessage[]): {
     jobEvents.push(...events.map((event) => ({ ...event, job_id, client, blueprint })));
     const last_seq = Math.max(...events.map(({ seq }) => seq));
     const known = jobs.get(job_id);
-    if (known === undefined || known.last_seq < last_seq) jobs.set(job_id, { ...job, last_seq });
+    if (known !== undefined && known.last_seq >= last_seq) continue;
+    jobs.set(job_id, { ...job, last_seq, fingerprint: job.error === null ? null : fingerprint(job.error) });
   }
   return { jobEvents, jobs: [...jobs.values()], workerEvents };
 }

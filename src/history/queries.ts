@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { MAX_PAGE } from "../limits.ts";
+import { readCursor, writeCursor } from "./cursor.ts";
 import { jobEvents, jobs } from "./schema.ts";
 
 /** A job in a listing. Times are epoch ms. */
@@ -14,6 +15,8 @@ export interface JobListing {
   client: string;
   status?: string | undefined;
   blueprint?: string | undefined;
+  /** The job whose children are meant. */
+  parentId?: string | undefined;
   /** Rows of the page, at least 1; more than `MAX_PAGE` are never given. */
   limit: number;
   /** Where the page before ended (`nextCursor`): jobs created meanwhile do not shift the pages. */
@@ -22,7 +25,10 @@ export interface JobListing {
   offset?: number | undefined;
 }
 
-const { last_seq: _, ...listed } = getTableColumns(jobs);
+const { last_seq: _, ...shown } = getTableColumns(jobs);
+
+/** The columns of a listing. */
+export const listed = shown;
 
 /** One page. `nextCursor` is null on the last one. */
 export interface JobPage {
@@ -44,10 +50,11 @@ export async function listJobs(db: D1Database, listing: JobListing): Promise<Job
     .where(
       and(
         eq(jobs.client, listing.client),
-        after === null ? undefined : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.createdAt}, ${after.jobId})`,
-        // Status and blueprint are looked at row by row: an index for them would be written anew at every change of status.
+        after === null ? undefined : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.at}, ${after.jobId})`,
+        // The rest is looked at row by row: an index for the status would be written anew at every change of it.
         listing.status === undefined ? undefined : eq(jobs.status, listing.status),
         listing.blueprint === undefined ? undefined : eq(jobs.blueprint, listing.blueprint),
+        listing.parentId === undefined ? undefined : eq(jobs.parent_id, listing.parentId),
       ),
     )
     .orderBy(desc(jobs.created_at), desc(jobs.job_id))
@@ -55,7 +62,9 @@ export async function listJobs(db: D1Database, listing: JobListing): Promise<Job
     .offset(listing.offset ?? 0);
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  return { jobs: page, nextCursor: rows.length > limit && last !== undefined ? writeCursor(last) : null };
+  const nextCursor =
+    rows.length > limit && last !== undefined ? writeCursor({ at: last.created_at, jobId: last.job_id }) : null;
+  return { jobs: page, nextCursor };
 }
 
 /** What happened to a job, in order; empty when it is not the client's or when nothing has reached history yet. */
@@ -65,15 +74,6 @@ export async function jobHistory(db: D1Database, jobId: string, client: string):
     .from(jobEvents)
     .where(and(eq(jobEvents.job_id, jobId), eq(jobEvents.client, client)))
     .orderBy(asc(jobEvents.seq));
-}
-
-function writeCursor(job: Pick<ListedJob, "created_at" | "job_id">): string {
-  return `${job.created_at}.${job.job_id}`;
-}
-
-function readCursor(cursor: string): { createdAt: number; jobId: string } | undefined {
-  const [, createdAt, jobId] = /^(\d{1,15})\.(.+)$/.exec(cursor) ?? [];
-  return createdAt === undefined || jobId === undefined ? undefined : { createdAt: Number(createdAt), jobId };
 }
 
 /**

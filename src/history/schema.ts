@@ -54,6 +54,11 @@ export const jobs = sqliteTable(
     finished_at: integer(),
     /** The event the row stems from; an older message must not undo a newer one. */
     last_seq: integer().notNull(),
+    blueprint_version: integer().notNull().default(1),
+    error: text(),
+    /** The same for errors that differ only in what they speak of (`fingerprint.ts`); null without an error. */
+    fingerprint: text(),
+    parent_id: text(),
   },
   // Read backwards for "newest first". None of its columns ever changes, so an update of a job does not touch it.
   (table) => [
@@ -62,5 +67,39 @@ export const jobs = sqliteTable(
     index("jobs_alive")
       .on(table.job_id)
       .where(sql`finished_at IS NULL`),
+    // For the quarantine. Most jobs never enter it; one that does is written once more then, and once when it leaves.
+    index("jobs_quarantined")
+      .on(table.client, table.updated_at, table.job_id)
+      .where(sql`status = 'quarantined'`),
+  ],
+);
+
+/** Each message to a webhook or a channel of people, as its newest attempt left it. */
+export const webhookDeliveries = sqliteTable(
+  "webhook_deliveries",
+  {
+    /** The `webhook-id` the receiver sees; for a question, the wait and `-ask-` with a number. */
+    id: text().notNull(),
+    job_id: text().notNull(),
+    client: text().notNull(),
+    /** `webhook` or `ask_people`. */
+    kind: text().notNull(),
+    event: text().notNull(),
+    /** Without query and credentials, which may be secrets. */
+    url: text().notNull(),
+    /** `delivered`, `retrying`, `failed` or `refused`. */
+    status: text().notNull(),
+    attempts: integer().notNull(),
+    last_status_code: integer(),
+    last_error: text(),
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    /** Null when there will be no further attempt. */
+    next_attempt_at: integer(),
+  },
+  // The key serves the listing of a job. The index serves that of a client; none of its columns ever changes.
+  (table) => [
+    primaryKey({ columns: [table.job_id, table.id] }),
+    index("webhook_deliveries_by_client").on(table.client, table.created_at, table.id),
   ],
 );

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES } from "../limits.ts";
+import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../limits.ts";
 import { Problem } from "./problem.ts";
 
 function tooLarge(): Problem {
@@ -27,7 +27,7 @@ async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
  * Reads a request's body as text, bounded in size and time: the platform itself would hold a half-sent body for ever.
  * @throws {Problem} 413, 408 or 400
  */
-async function readText(request: Request): Promise<string> {
+export async function readText(request: Request): Promise<string> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return "";
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
@@ -56,6 +56,41 @@ async function readText(request: Request): Promise<string> {
 export async function readJson(request: Request): Promise<unknown> {
   const text = await readText(request);
   if (text.trim() === "") throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body is empty." });
+  return parseJson(text);
+}
+
+/**
+ * Like {@link readJson}, but an empty body is null.
+ * @throws {Problem} 400 naming the fault, 408, 413
+ */
+export async function readJsonOrNothing(request: Request): Promise<unknown> {
+  const text = await readText(request);
+  return text.trim() === "" ? null : parseJson(text);
+}
+
+/** Whether lists and objects are nested deeper than allowed: the stack of whoever walks such a value would overflow. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (inText) {
+      if (character === "\\") at += 1;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === "[" || character === "{") depth += 1;
+    else if (character === "]" || character === "}") depth -= 1;
+    if (depth > MAX_JSON_DEPTH) return true;
+  }
+  return false;
+}
+
+function parseJson(text: string): unknown {
+  if (text.length > MAX_JSON_DEPTH && isTooDeep(text)) {
+    throw new Problem(400, "bad_json", "Invalid JSON body", {
+      details: `Lists and objects are nested more than ${MAX_JSON_DEPTH} deep.`,
+    });
+  }
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -74,6 +109,11 @@ export async function readOptionalJson(request: Request): Promise<unknown> {
   }
 }
 
+/** Each fault with the path of the field that is wrong, for an answer's `details`. */
+export function faultsOf(error: z.ZodError): { path: string; message: string }[] {
+  return error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
+}
+
 /**
  * Checks a parsed body.
  * @param what names the body in the error, such as "registration"
@@ -82,6 +122,7 @@ export async function readOptionalJson(request: Request): Promise<unknown> {
 export function checkBody<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const details = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
-  throw new Problem(400, "bad_request", `The ${what} is not valid: ${z.prettifyError(parsed.error)}`, { details });
+  throw new Problem(400, "bad_request", `The ${what} is not valid: ${z.prettifyError(parsed.error)}`, {
+    details: faultsOf(parsed.error),
+  });
 }

@@ -12,6 +12,7 @@ export type ProblemCode =
   | "forbidden"
   | "internal"
   | "job_not_found"
+  | "link_expired"
   | "maintenance"
   | "method_not_allowed"
   | "not_found"
@@ -42,12 +43,20 @@ export class Problem extends Error {
   }
 }
 
+/** There is no such job, or it is another client's: which of the two is not told. */
+export function jobNotFound(): Problem {
+  return new Problem(404, "job_not_found", "Job not found");
+}
+
 /** `{"error": text, "code": word, "details"?}` (design §6). */
+export function problemBody({ message, code, details }: Problem): {
+  error: string;
+  code: ProblemCode;
+  details?: unknown;
+} {
+  return { error: message, code, ...(details === undefined ? {} : { details }) };
+}
+
 export function answerProblem(c: Context, problem: Problem): Response {
-  const { message, code, details } = problem;
-  return c.json(
-    { error: message, code, ...(details === undefined ? {} : { details }) },
-    problem.status,
-    problem.headers,
-  );
+  return c.json(problemBody(problem), problem.status, problem.headers);
 }

@@ -1,4 +1,6 @@
 import { MAX_LEASE_LOSSES } from "../limits.ts";
+import { finishCancel } from "./cancel.ts";
+import { clockOf } from "./clock.ts";
 import { record } from "./events.ts";
 import {
   changed,
@@ -9,7 +11,9 @@ import {
   type Surroundings,
   type Task,
 } from "./record.ts";
-import { failBranch, failSingle } from "./take-result.ts";
+import { failBranch } from "./take-branch.ts";
+import { failSingle } from "./take-result.ts";
+import { isOut, nextAttempt, type OpenBranches } from "./work.ts";
 
 /**
  * Why an attempt came to nothing without a result. A hand-over that never happened (`returned`) is not held against
@@ -23,17 +27,15 @@ const TEXT: Readonly<Record<LossReason, string>> = {
   unknown: "The registry no longer knows the task.",
 };
 
-/** A new attempt of the same task at once: losing a worker is no fault of the task. */
-function offeredAnew<T extends Task>(task: T, reason: LossReason, around: Surroundings): T {
+/** A new attempt of the same task at once: losing a worker is no fault of the task. A paused job keeps it for later. */
+function offeredAnew<T extends SingleTask | Branch>(
+  job: JobRecord,
+  task: T,
+  reason: LossReason,
+  around: Surroundings,
+): T {
   const losses = reason === "returned" ? task.losses : task.losses + 1;
-  return {
-    ...task,
-    losses,
-    attempt: task.attempt + 1,
-    lease: around.newLease(),
-    dispatchedAt: around.now,
-    retryAt: null,
-  };
+  return { ...nextAttempt(task, clockOf(job, around), around), losses, retryAt: job.pause?.at ?? null };
 }
 
 function lossEvent(task: Task, reason: LossReason) {
@@ -48,41 +50,43 @@ function tooOften(task: Task, reason: LossReason): { code: string; message: stri
   };
 }
 
-/**
- * The worker of the single task is gone, or nobody knows the task any more: offers a new attempt.
- * @param attempt the attempt that was lost; an older one changes nothing
- */
-export function loseSingle(
+function loseSingle(job: JobRecord, task: SingleTask, reason: LossReason, around: Surroundings): Change {
+  const told = record(job, lossEvent(task, reason), around.now);
+  if (job.cancellation !== null) return changed(finishCancel(told, around));
+  const poison = tooOften(task, reason);
+  if (poison !== null) return failSingle(told, task, poison, null, around);
+  const next = offeredAnew(job, task, reason, around);
+  return changed({ ...told, task: next }, { offers: isOut(next) ? [next] : [] });
+}
+
+function loseBranch(
   job: JobRecord,
+  branch: Branch,
+  open: OpenBranches,
+  reason: LossReason,
+  around: Surroundings,
+): Change {
+  const told = record(job, lossEvent(branch, reason), around.now);
+  const poison = job.cancellation === null ? tooOften(branch, reason) : { code: "CANCELLED", message: TEXT[reason] };
+  if (poison !== null) return { ...failBranch(told, branch, open, poison, null, around), writeRecord: true };
+  const next = offeredAnew(job, branch, reason, around);
+  return { record: told, branches: [next], writeRecord: true, offers: isOut(next) ? [next] : [], releases: [] };
+}
+
+/**
+ * The worker of an attempt is gone, or nobody knows the attempt any more: it is offered anew.
+ * @param attempt the attempt that was lost; one that is not out changes nothing
+ * @returns null when nothing changes
+ */
+export function loseTask(
+  job: JobRecord,
+  open: OpenBranches,
   taskId: string,
   attempt: number,
   reason: LossReason,
   around: Surroundings,
 ): Change | null {
-  const { task } = job;
-  if (task === null || task.id !== taskId || task.attempt !== attempt || task.retryAt !== null) return null;
-  const told = record(job, lossEvent(task, reason), around.now);
-  const poison = tooOften(task, reason);
-  if (poison !== null) return failSingle(told, task, poison, null, around);
-  const next: SingleTask = offeredAnew(task, reason, around);
-  return changed({ ...told, task: next }, [next]);
-}
-
-/** The same for a branch of the fan-out. */
-export function loseBranch(
-  job: JobRecord,
-  branch: Branch,
-  open: number,
-  attempt: number,
-  reason: LossReason,
-  around: Surroundings,
-): Change | null {
-  if (branch.outcome !== null || branch.attempt !== attempt || branch.retryAt !== null) return null;
-  const told = record(job, lossEvent(branch, reason), around.now);
-  const poison = tooOften(branch, reason);
-  if (poison !== null) {
-    return { ...failBranch(told, branch, open, poison, null, around), writeRecord: true };
-  }
-  const next = offeredAnew(branch, reason, around);
-  return { record: told, branches: [next], writeRecord: true, offers: [next] };
+  const task = job.task?.id === taskId ? job.task : (open.get(taskId) ?? null);
+  if (task === null || task.attempt !== attempt || !isOut(task)) return null;
+  return "transitions" in task ? loseSingle(job, task, reason, around) : loseBranch(job, task, open, reason, around);
 }

@@ -1,13 +1,16 @@
 import type { AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
 import { actions, isAction } from "../blueprint/actions.ts";
-import type { StepHandler } from "../blueprint/blueprint.ts";
+import { handlerFor } from "../blueprint/condition.ts";
+import type { Step, StepHandler } from "../blueprint/step.ts";
 import { MAX_ERROR_CHARS, MAX_INLINE_BYTES } from "../limits.ts";
-import { applyAction, StepError } from "./apply-action.ts";
+import { applyAction } from "./apply-action.ts";
+import { clockOf } from "./clock.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
 import { changed, hasFailed, type Branch, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { jsonBytes } from "./state-history.ts";
+import { StepError } from "./step-error.ts";
 
 /** What the aggregator is given: every branch with its outcome, in submission order. */
 export function aggregate(branches: readonly Branch[]): AggregationResults {
@@ -34,9 +37,12 @@ export function aggregate(branches: readonly Branch[]): AggregationResults {
 
 const NO_RESULTS: AggregationResults = { all: [], succeeded: [], failed: [] };
 
-function contextOf(job: JobRecord, results: AggregationResults): Parameters<StepHandler>[0] {
+function contextOf(job: JobRecord, bp: CompleteBlueprint, results: AggregationResults): Parameters<StepHandler>[0] {
   return {
     ...job.stateHistory,
+    currentState: job.state,
+    dataStores: bp.dataStores,
+    metadata: job.metadata,
     jobId: job.id,
     initialData: job.initialData,
     stateHistory: job.stateHistory,
@@ -59,7 +65,7 @@ function failHandler(job: JobRecord, thrown: unknown, around: Surroundings): Cha
   if (failures > around.settings.maxRetries) {
     return changed(endJob(told, { status: "quarantined", error }, around.now));
   }
-  const wakeAt = around.now + retryDelayMs(failures, () => around.random());
+  const wakeAt = clockOf(job, around) + retryDelayMs(failures, () => around.random());
   return changed({ ...told, status: "awaiting_retry", wakeAt });
 }
 
@@ -79,10 +85,40 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
-/** A step that finished at once, or one that goes on: then `started` is the job as it should be kept meanwhile. */
+/**
+ * A step that finished at once, or one that goes on: then `started` is the job as it should be kept meanwhile. What
+ * comes of it is applied to the job as it is by then, for people may have patched it in the meantime.
+ */
 export type StepRun =
   | { readonly done: Change }
-  | { readonly started: JobRecord; readonly finish: (around: () => Surroundings) => Promise<Change> };
+  | {
+      readonly started: JobRecord;
+      readonly settled: Promise<(job: JobRecord, around: Surroundings) => Change>;
+      /** The handler has taken too long. */
+      readonly giveUp: (job: JobRecord, around: Surroundings) => Change;
+    };
+
+/** What a handler's answer makes of the job. */
+function conclude(job: JobRecord, bp: CompleteBlueprint, step: Step, returned: unknown, around: Surroundings): Change {
+  const value = storable(job, returned);
+  if (step.kind !== "end") {
+    if (isAction(value)) return applyAction(job, bp, value, around);
+    throw new StepError(
+      `The handler of state '${job.state}' in blueprint '${bp.name}' returned no action. Return one of ${Object.keys(actions).join(", ")} of actions.`,
+    );
+  }
+  const result = step.run === null ? job.stateHistory : value;
+  const bytes = jsonBytes(result);
+  if (bytes > MAX_INLINE_BYTES) {
+    throw new StepError(
+      `The result of state '${job.state}' has ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`,
+    );
+  }
+  const end = step.failure
+    ? { status: "failed" as const, error: job.error ?? `The job ended in state '${job.state}'.`, result }
+    : { status: "finished" as const, result };
+  return changed(endJob(job, { ...end, byEndState: true }, around.now));
+}
 
 /**
  * Runs the step of the job's present state. A handler that answers without waiting costs no write of its own.
@@ -104,52 +140,28 @@ export function runStep(
     const error = `Blueprint '${bp.name}' version ${bp.version} has no state '${job.state}' (the job was created by version ${job.blueprintVersion}).`;
     return { done: changed(endJob(running, { status: "quarantined", error }, around.now)) };
   }
-  const conclude = (returned: unknown, then: Surroundings): Change => {
-    const value = storable(running, returned);
-    if (step.kind !== "end") {
-      if (isAction(value)) return applyAction(running, bp, value, then);
-      throw new StepError(
-        `The handler of state '${job.state}' in blueprint '${bp.name}' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.`,
-      );
-    }
-    const result = step.run === null ? running.stateHistory : value;
-    const bytes = jsonBytes(result);
-    if (bytes > MAX_INLINE_BYTES) {
-      throw new StepError(
-        `The result of state '${job.state}' has ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`,
-      );
-    }
-    const end = step.failure
-      ? { status: "failed" as const, error: job.error ?? `The job ended in state '${job.state}'.`, result }
-      : { status: "finished" as const, result };
-    return changed(endJob(running, end, then.now));
-  };
-  const attempt = (run: () => Change, then: Surroundings): Change => {
+  const attempt = (returned: unknown, then: JobRecord, later: Surroundings): Change => {
     try {
-      return run();
+      return conclude(then, bp, step, returned, later);
     } catch (thrown) {
-      return failHandler(running, thrown, then);
+      return failHandler(then, thrown, later);
     }
   };
   let value: unknown;
   try {
-    const results = step.kind === "aggregator" ? aggregate(branches()) : NO_RESULTS;
-    value = step.run?.(contextOf(running, results));
+    const context = contextOf(running, bp, step.kind === "aggregator" ? aggregate(branches()) : NO_RESULTS);
+    value = handlerFor(step, context)?.(context);
   } catch (thrown) {
     return { done: failHandler(running, thrown, around) };
   }
-  if (!isPromise(value)) return { done: attempt(() => conclude(value, around), around) };
-  const pending = value;
+  if (!isPromise(value)) return { done: attempt(value, running, around) };
   return {
     started: running,
-    async finish(later) {
-      try {
-        const settled = await pending;
-        const then = later();
-        return attempt(() => conclude(settled, then), then);
-      } catch (thrown) {
-        return failHandler(running, thrown, later());
-      }
-    },
+    settled: value.then(
+      (returned) => (then, later) => attempt(returned, then, later),
+      (thrown: unknown) => (then, later) => failHandler(then, thrown, later),
+    ),
+    giveUp: (then, later) =>
+      failHandler(then, new StepError(`The handler of state '${then.state}' did not answer in time.`), later),
   };
 }

@@ -3,7 +3,7 @@
  * tests and the diagram in the docs derive.
  */
 export const STATUSES = {
-  pending: { end: false, to: ["running", "cancelled"] },
+  pending: { end: false, to: ["running", "failed", "cancelled"] },
   running: {
     end: false,
     to: [
@@ -12,6 +12,7 @@ export const STATUSES = {
       "waiting_for_human",
       "waiting_for_parallel_tasks",
       "waiting_for_sub_job",
+      "waiting_for_event",
       "awaiting_retry",
       "finished",
       "failed",
@@ -20,16 +21,18 @@ export const STATUSES = {
     ],
   },
   waiting_for_worker: { end: false, to: ["waiting_for_worker", "running", "failed", "quarantined", "cancelled"] },
-  waiting_for_human: { end: false, to: ["running", "failed", "cancelled"] },
+  waiting_for_human: { end: false, to: ["waiting_for_human", "running", "failed", "cancelled"] },
   waiting_for_parallel_tasks: {
     end: false,
     to: ["waiting_for_parallel_tasks", "running", "failed", "quarantined", "cancelled"],
   },
-  waiting_for_sub_job: { end: false, to: ["running", "failed", "quarantined", "cancelled"] },
-  awaiting_retry: { end: false, to: ["running", "cancelled"] },
+  waiting_for_sub_job: { end: false, to: ["waiting_for_sub_job", "running", "failed", "quarantined", "cancelled"] },
+  /** For an event that a client sends, or for a moment (`sleep`). */
+  waiting_for_event: { end: false, to: ["waiting_for_event", "running", "failed", "cancelled"] },
+  awaiting_retry: { end: false, to: ["awaiting_retry", "running", "failed", "cancelled"] },
   finished: { end: true, to: [] },
   failed: { end: true, to: ["running"] },
-  quarantined: { end: true, to: ["running"] },
+  quarantined: { end: true, to: ["running", "cancelled"] },
   cancelled: { end: true, to: [] },
 } as const satisfies Record<string, { end: boolean; to: readonly string[] }>;
 

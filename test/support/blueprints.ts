@@ -1,5 +1,6 @@
 import { blueprint, type CompleteBlueprint } from "batuta";
 import { z } from "zod";
+import features from "./feature-blueprints.ts";
 
 /** One task, then done: the shortest job there is. */
 const oneTask = blueprint({
@@ -100,4 +101,22 @@ const handlers = blueprint({
   .handler("circle", ({ actions }) => actions.transitionTo("circle"))
   .end("done", ({ stateHistory }) => stateHistory["slow"]);
 
-export default [oneTask, fanOut, twoRounds, handlers] satisfies CompleteBlueprint[];
+/** A task and then the event `go`, whose data is the result. */
+const signals = blueprint({
+  name: "signals",
+  api: { version: "v1", endpoint: "/jobs/signals" },
+  input: z.object({ type: z.string() }),
+  states: ["work", "listen", "done"],
+})
+  .start("work", ({ initialData, actions }) =>
+    actions.dispatchTask({ type: initialData.type, transitions: { success: "listen" } }),
+  )
+  .handler("listen", ({ actions }) => actions.waitFor({ event: "go", transitions: { received: "done" } }))
+  .end("done", ({ stateHistory }) => stateHistory["go"]);
+
+/** Has no route: only other jobs may run it. */
+const internal = blueprint({ name: "internal", states: ["begin", "done"] })
+  .start("begin", ({ actions }) => actions.transitionTo("done"))
+  .end("done");
+
+export default [oneTask, fanOut, twoRounds, handlers, signals, internal, ...features] satisfies CompleteBlueprint[];

@@ -53,7 +53,7 @@ export const jobAlarm = (jobId: string, ms = 0): Promise<boolean> => alarm(jobOb
 export const shardAlarm = (ms = 0): Promise<boolean> => alarm(shard(), ms);
 
 /** Delivers what is in one of the embedded server's queues. */
-export async function deliver(queue: "dispatch" | "history"): Promise<void> {
+export async function deliver(queue: "dispatch" | "history" | "notices"): Promise<void> {
   pass(1_000);
   await runDurableObjectAlarm(env.LOCAL_QUEUES.getByName(queue));
 }

@@ -26,6 +26,13 @@ describe("the settings", () => {
       pollMs: 30_000,
       workerTtlMs: 120_000,
       leaseMs: 60_000,
+      cancelGraceMs: 30_000,
+      handlerTimeoutMs: 30_000,
+      jobRetentionMs: 30 * 86_400_000,
+      historyRetentionMs: 90 * 86_400_000,
+      signingSecret: null,
+      publicUrl: null,
+      webhookAllowPrivate: false,
       reconnectGraceMs: 10_000,
       dispatchVia: "auto",
       logLevel: "INFO",
@@ -42,6 +49,8 @@ describe("the settings", () => {
     ["WORKER_POLL_TIMEOUT_SECONDS", "20", { pollMs: 20_000 }],
     ["WORKER_HEALTH_CHECK_INTERVAL_SECONDS", "10", { workerTtlMs: 20_000 }],
     ["LEASE_SECONDS", "30", { leaseMs: 30_000, reconnectGraceMs: 10_000 }],
+    ["WEBHOOK_ALLOW_PRIVATE", "true", { webhookAllowPrivate: true }],
+    ["WEBHOOK_ALLOW_PRIVATE", "false", { webhookAllowPrivate: false }],
     ["DISPATCH_VIA", "queue", { dispatchVia: "queue" }],
     ["LOG_LEVEL", "DEBUG", { logLevel: "DEBUG" }],
     ["LOG_FORMAT", "text", { logFormat: "text" }],
@@ -75,6 +84,7 @@ describe("a setting that cannot be used", () => {
     ["WORKER_POLL_TIMEOUT_SECONDS", "-3"],
     ["WORKER_HEALTH_CHECK_INTERVAL_SECONDS", "Infinity"],
     ["LEASE_SECONDS", "1 minute"],
+    ["WEBHOOK_ALLOW_PRIVATE", "yes"],
     ["DISPATCH_VIA", "direct"],
     ["LOG_LEVEL", "info"],
     ["LOG_FORMAT", "xml"],
@@ -94,7 +104,13 @@ describe("a setting that cannot be used", () => {
   });
 
   test("does not carry its value into the error, which goes to callers: it may be a secret in the wrong place", () => {
-    for (const name of ["LOG_LEVEL", "JOB_MAX_RETRIES", "DISPATCH_VIA", "WORKER_TIMEOUT_SECONDS"]) {
+    for (const name of [
+      "LOG_LEVEL",
+      "JOB_MAX_RETRIES",
+      "DISPATCH_VIA",
+      "WORKER_TIMEOUT_SECONDS",
+      "WEBHOOK_ALLOW_PRIVATE",
+    ]) {
       expect(faultsOf({ [name]: "my-secret-token" })).not.toContain("my-secret-token");
     }
   });

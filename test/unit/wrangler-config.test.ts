@@ -4,6 +4,7 @@ import { parse } from "toml";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { COMPATIBILITY_DATE, HISTORY_DATABASE, OBJECTS } from "../../cli/src/server/embedded-worker.ts";
+import { MAX_TRIES } from "../../src/notices/backoff.ts";
 
 const textOf = (path: string) => readFileSync(join(import.meta.dirname, "../..", path), "utf8");
 
@@ -113,6 +114,13 @@ describe.each(ENVIRONMENTS)("in %s", (_, { queues, durable_objects: objects }) =
     for (const name of classes)
       expect(textOf("src/index.ts")).toMatch(new RegExp(`^export \\{.*\\b${name}\\b.*\\} from`, "m"));
   });
+});
+
+test("a queue of notices does not give a delivery up before its tries are used", () => {
+  for (const [, { queues }] of ENVIRONMENTS) {
+    const notices = queues.consumers.find((each) => each.queue.startsWith("batuta-notices"));
+    expect(notices?.max_retries).toBeGreaterThanOrEqual(MAX_TRIES - 1);
+  }
 });
 
 describe("the Worker", () => {

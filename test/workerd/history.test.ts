@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { consumeHistory, type QueueMessage } from "../../src/history/consumer.ts";
 import type { HistoryMessage, JobEvent, JobHistoryMessage, JobSummary } from "../../src/history/events.ts";
+import { fingerprint } from "../../src/history/fingerprint.ts";
 import { writeHistory } from "../../src/history/projector.ts";
 import { jobHistory, listJobs } from "../../src/history/queries.ts";
 
@@ -28,6 +29,9 @@ function message(
       created_at: START,
       updated_at: START,
       finished_at: null,
+      blueprint_version: 1,
+      error: null,
+      parent_id: null,
       ...job,
     },
     events,
@@ -157,6 +161,15 @@ describe("a batch", () => {
     expect(await rowsWritten([end])).toBe(1 + 1);
   });
 
+  test("costs one row more when a job enters the quarantine, and none more when it leaves", async () => {
+    const [job_id, client] = [unique(), unique()];
+    await writeHistory(db, [message({ job_id, client }, [event(1)])]);
+    const enters = message({ job_id, client, status: "quarantined", error: "No", finished_at: START }, [event(2)]);
+    expect(await rowsWritten([enters])).toBe(1 + 1 + 1);
+    const leaves = message({ job_id, client, status: "cancelled", error: "No", finished_at: START }, [event(3)]);
+    expect(await rowsWritten([leaves])).toBe(1 + 1);
+  });
+
   test("of worker events is written once however often it comes", async () => {
     const worker_id = unique();
     const heard: HistoryMessage = {
@@ -200,7 +213,29 @@ describe("a client's jobs are listed", () => {
       created_at: START,
       updated_at: START,
       finished_at: null,
+      blueprint_version: 1,
+      error: null,
+      fingerprint: null,
+      parent_id: null,
     });
+  });
+
+  test("with the error that ended them, until they go on without it", async () => {
+    const [client, job_id] = [unique(), unique()];
+    const at = (seq: number, fields: Partial<JobSummary>) => message({ job_id, client, ...fields }, [event(seq)]);
+    const listed = async () => (await listJobs(db, { client, limit: 10 }))?.jobs;
+    await writeHistory(db, [at(1, { status: "quarantined", error: "No room", blueprint_version: 2, parent_id: "p" })]);
+    expect(await listed()).toMatchObject([
+      { error: "No room", fingerprint: fingerprint("No room"), blueprint_version: 2, parent_id: "p" },
+    ]);
+    await writeHistory(db, [at(2, { status: "running", blueprint_version: 3, parent_id: "p" })]);
+    expect(await listed()).toMatchObject([{ error: null, fingerprint: null, blueprint_version: 3, parent_id: "p" }]);
+  });
+
+  test("by the job that they are children of", async () => {
+    const [client, parent, child] = [unique(), unique(), unique()];
+    await writeHistory(db, [created(client, parent), created(client, child, { parent_id: parent })]);
+    expect(ids(await listJobs(db, { client, parentId: parent, limit: 10 }))).toEqual([child]);
   });
 
   test("by status and blueprint", async () => {

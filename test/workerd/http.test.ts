@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { changeSettings } from "../../src/settings/settings.ts";
 import { env } from "cloudflare:workers";
-import { ADMIN, ALICE, BOB, call, createJob, unique, viewJob } from "../support/workerd-api.ts";
-import { pass, WAYS } from "../support/workerd-clock.ts";
+import { ADMIN, ALICE, BOB, call, createJob, expectJob, unique, viewJob } from "../support/workerd-api.ts";
+import { jobAlarm, pass, WAYS } from "../support/workerd-clock.ts";
 import { register } from "../support/workerd-worker.ts";
 
 const ONE_TASK = "/api/v1/jobs/one-task";
@@ -28,6 +28,7 @@ describe("a client is known by its token", () => {
       ["POST", ONE_TASK],
       ["GET", "/api/v1/jobs"],
       ["GET", "/api/v1/workers"],
+      ["GET", "/_public/jobs/quarantined"],
       ["GET", "/api/nothing"],
     ] as const) {
       expect(await call(method, path, { headers })).toMatchObject(problem(401, "unauthorized", { error }));
@@ -69,6 +70,28 @@ describe("a body", () => {
     }
   });
 
+  test.each([
+    ["start_at", "tomorrow"],
+    ["start_at", new Date(Date.now() + 367 * 86_400_000).toISOString()],
+    ["metadata", "label"],
+    ["dispatch_timeout", 0],
+    ["result_timeout", "60"],
+  ])("that holds it as initial_data is answered 400 when its %s is %j", async (member, value) => {
+    const json = { initial_data: { type: "none" }, [member]: value };
+    const answer = await call("POST", ONE_TASK, { headers: ALICE, json });
+    expect(answer).toMatchObject(problem(400, "bad_request", faultAt(member)));
+  });
+
+  test("that names a webhook no message can go to is answered 400", async () => {
+    const json = { initial_data: { type: "none" }, webhook_url: "not an address" };
+    expect(await call("POST", ONE_TASK, { headers: ALICE, json })).toMatchObject(problem(400, "bad_request"));
+  });
+
+  test("with more metadata than a few labels is answered 413", async () => {
+    const json = { initial_data: { type: "none" }, metadata: { text: "x".repeat(9_000) } };
+    expect(await call("POST", ONE_TASK, { headers: ALICE, json })).toMatchObject(problem(413, "body_too_large"));
+  });
+
   test("over the limit is answered 413, whether its length is told or not", async () => {
     const large = new Uint8Array(LIMIT + 1).fill(0x20);
     expect(await call("POST", ONE_TASK, { headers: ALICE, text: large })).toMatchObject(problem(413, "body_too_large"));
@@ -107,9 +130,11 @@ describe("what is not there", () => {
   );
 
   test.each([
-    ["DELETE", "/api/v1/jobs/some-job", "GET"],
+    ["DELETE", "/api/v1/jobs/some-job", "PATCH, GET"],
     ["PUT", "/api/v1/workers", "GET"],
-    ["PATCH", ONE_TASK, "POST, GET"],
+    ["PUT", ONE_TASK, "POST, PATCH, GET"],
+    ["GET", "/api/v1/batch", "POST"],
+    ["GET", "/api/v1/quarantine/retry", "POST"],
     ["GET", "/api/v1/admin/reload-workers", "POST"],
     ["POST", "/_public/status", "GET"],
     ["GET", "/_worker/tasks/result", "POST"],
@@ -150,6 +175,71 @@ test("a repeated request with an Idempotency-Key costs no quota, so a client can
     expect(await create(1)).toMatchObject({ status: 202, body: first.body });
   expect(await create(2)).toMatchObject(problem(409, "conflict"));
   expect(await call("POST", ONE_TASK, { headers: BOB, json: {} })).toMatchObject({ status: 202 });
+});
+
+describe.each(WAYS)("an envelope, %s,", (_, between) => {
+  const create = async (json: object, headers: Record<string, string> = {}) => {
+    const answer = await call("POST", ONE_TASK, { headers: { ...ALICE, ...headers }, json });
+    expect(answer.status).toBe(202);
+    return (answer.body as { job_id: string }).job_id;
+  };
+
+  test("may hold the job back until its time", async () => {
+    const type = unique();
+    const start_at = new Date(Date.now() + 3_600_000).toISOString();
+    const id = await create({ initial_data: { type }, start_at });
+    await between();
+    await jobAlarm(id, 3_500_000);
+    expect(await viewJob(id)).toMatchObject({ status: "pending", state_history: {} });
+    await between();
+    expect(await jobAlarm(id, 101_000)).toBe(true);
+    await expectJob(id, { status: "waiting_for_worker" });
+  });
+
+  test("whose time has passed starts its job at once", async () => {
+    const id = await create({ initial_data: { type: unique() }, start_at: "2020-02-29T00:00:00+02:00" });
+    await between();
+    await expectJob(id, { status: "waiting_for_worker" });
+  });
+
+  test.each(["dispatch_timeout", "result_timeout"])("limits the job's tasks by %s", async (member) => {
+    const id = await create({ initial_data: { type: unique() }, [member]: 10 });
+    await between();
+    await jobAlarm(id, 9_000);
+    await expectJob(id, { status: "waiting_for_worker" });
+    await between();
+    await jobAlarm(id, 2_000);
+    await expectJob(id, { status: "failed" });
+  });
+
+  test("gives the job metadata", async () => {
+    const id = await create({ initial_data: { type: unique() }, metadata: { order: 7 }, security: { any: "thing" } });
+    await between();
+    expect(await viewJob(id)).toMatchObject({ metadata: { order: 7 } });
+  });
+
+  test("is the same request in any order of its keys, and as the bare input, but not with anything else in it", async () => {
+    const key = { "Idempotency-Key": unique() };
+    const envelope = { initial_data: { type: "keyed", value: { a: 1, b: [2] } }, metadata: { c: 1, d: 2 } };
+    const id = await create(envelope, key);
+    await between();
+    const turned = { metadata: { d: 2, c: 1 }, initial_data: { value: { b: [2], a: 1 }, type: "keyed" } };
+    expect(await create(turned, key)).toBe(id);
+    for (const more of [
+      { metadata: { c: 1, d: 3 } },
+      { metadata: null },
+      { start_at: "2020-01-01T00:00:00Z" },
+      { dispatch_timeout: 1 },
+      { result_timeout: 1 },
+      { webhook_url: null },
+      { initial_data: { type: "keyed", value: { a: 1, b: [3] } } },
+    ]) {
+      const answer = await call("POST", ONE_TASK, { headers: { ...ALICE, ...key }, json: { ...envelope, ...more } });
+      expect(answer).toMatchObject(problem(409, "conflict"));
+    }
+    const bare = { "Idempotency-Key": unique() };
+    expect(await create(envelope.initial_data, bare)).toBe(await create({ initial_data: envelope.initial_data }, bare));
+  });
 });
 
 describe("an admin", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { slowHandler } from "../support/blueprints.ts";
-import { ALICE, BOB, call, createJob, eventually, expectJob, unique } from "../support/workerd-api.ts";
+import { ALICE, BOB, call, createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
 import { jobAlarm, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shardRows } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
@@ -20,7 +20,7 @@ describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
     const workerId = unique();
     await register(workerId, { supported_tasks: [type] });
     expect(await poll(workerId, 0.2)).toBeNull();
-    await expectJob(id, { status: "cancelled", error_message: "The client cancelled the job." });
+    await expectJob(id, { status: "cancelled", error_message: "The job was cancelled by client:alice." });
   });
 
   test("tells the worker that holds its task, and is not revived by a late success", async () => {
@@ -36,11 +36,51 @@ describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
       job_id: id,
     });
     await between();
+    expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker", cancel_requested: true });
+    expect((await postResult(worker.workerId, resultOf(task))).body).toEqual({ status: "result_accepted_cancelled" });
+    await expectJob(id, { status: "cancelled", state_history: {} });
     expect((await postResult(worker.workerId, resultOf(task))).body).toMatchObject({
       status: "ignored",
       reason: "job_already_terminated",
     });
+  });
+
+  test("waits for its worker's answer no longer than the grace", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    const id = await createJob("one-task", { type });
+    await worker.task();
+    await cancel(id);
+    await between();
+    expect(await jobAlarm(id, 29_000)).toBe(false);
+    expect(await jobAlarm(id, 2_000)).toBe(true);
+    await expectJob(id, { status: "cancelled", error_message: "The job was cancelled by client:alice." });
+  });
+
+  test("does not wait when it is cancelled twice", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    const id = await createJob("one-task", { type });
+    const task = await worker.task();
+    await cancel(id);
+    await between();
+    expect(await cancel(id)).toMatchObject(accepted);
     await expectJob(id, { status: "cancelled" });
+    expect(await worker.result(task)).toMatchObject({ status: "ignored", reason: "job_already_terminated" });
+  });
+
+  test("runs its clean-up state, and is cancelled in the end", async () => {
+    const type = unique();
+    const worker = await socketWorker([type, `${type}-clean`]);
+    const id = await createJob("clean-up", { type });
+    const task = await worker.task();
+    await between();
+    await cancel(id);
+    await worker.result(task, { status: "cancelled" });
+    await expectJob(id, { status: "waiting_for_worker", current_state: "clean", cancel_requested: true });
+    await between();
+    await worker.result(await worker.task());
+    await expectJob(id, { status: "cancelled", error_message: "The job was cancelled by client:alice." });
   });
 
   test("takes all branches of its fan-out with it, and its aggregator never runs", async () => {

@@ -6,10 +6,18 @@ import type { Credentials } from "./credentials.ts";
  * The service behind the Worker's `CONFIG_FILES` binding: the current text of the configuration files, read anew for each request,
  * so that an edited file counts without a restart.
  *
- * GET /clients and GET /workers answer 200 with TOML, 404 when there is no such file.
+ * GET /clients, /workers and /integrations answer 200 with TOML, 404 when there is no such file.
  */
-export function configFileService({ clientsFile, workersFile }: Credentials): (request: Request) => Promise<Response> {
-  const files: Record<string, string | undefined> = { "/clients": clientsFile, "/workers": workersFile };
+export function configFileService({
+  clientsFile,
+  workersFile,
+  integrationsFile,
+}: Credentials): (request: Request) => Promise<Response> {
+  const files: Record<string, string | undefined> = {
+    "/clients": clientsFile,
+    "/workers": workersFile,
+    "/integrations": integrationsFile,
+  };
   return async (request) => {
     const file = files[new URL(request.url).pathname];
     if (file === undefined) return new Response(null, { status: 404 });

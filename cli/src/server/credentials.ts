@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseClients } from "../../../src/access/clients.ts";
 import type { Parsed } from "../../../src/access/configuration-text.ts";
+import { parseIntegrations } from "../../../src/access/integrations.ts";
 import { parseWorkers } from "../../../src/access/workers.ts";
 import { PlainError, reasonOf } from "../plain-error.ts";
 import type { ServerOptions } from "./options.ts";
@@ -14,19 +15,35 @@ export interface Credentials {
   /** Set when the token of all workers is kept in the data folder. */
   workerTokenFile?: string | undefined;
   workerToken?: string | undefined;
+  integrationsFile?: string | undefined;
+  /** Signs approval links; kept in the data folder unless it was given. */
+  signingSecret?: string | undefined;
 }
 
 /**
- * Settles who may call: the files and the token that were given, else random ones made in the data folder on the first start,
- * readable by the owner only. The Worker reads the files again for itself; a mistake in one is told here, at the start, and not with
+ * Settles who may call and who is asked: the files and secrets that were given, else random ones made in the data folder on the first
+ * start, readable by the owner only. The Worker reads the files again for itself; a mistake in one is told here, at the start, and not with
  * the first request.
  *
  * @throws {PlainError} when a file cannot be read or used
  */
 export function settleCredentials(
-  options: Pick<ServerOptions, "clients" | "workers" | "globalWorkerToken">,
+  options: Pick<ServerOptions, "clients" | "workers" | "integrations" | "globalWorkerToken" | "signingSecret">,
   dataFolder: string,
 ): Credentials {
+  const integrationsFile = options.integrations;
+  if (integrationsFile !== undefined) {
+    assertUsable(parseIntegrations(readConfiguration(integrationsFile, "--integrations")), integrationsFile);
+  }
+  const signingSecret =
+    options.signingSecret ?? keptSecret(join(dataFolder, "signing-secret"), "SIGNING_SECRET").secret;
+  return { ...settleCallers(options, dataFolder), integrationsFile, signingSecret };
+}
+
+function settleCallers(
+  options: Pick<ServerOptions, "clients" | "workers" | "globalWorkerToken">,
+  dataFolder: string,
+): Pick<Credentials, "clientsFile" | "workersFile" | "workerTokenFile" | "workerToken"> {
   const clientsFile = options.clients ?? join(dataFolder, "clients.toml");
   if (options.clients === undefined) makeSecretFile(clientsFile, firstClients);
   assertUsable(parseClients(readConfiguration(clientsFile, "--clients")), clientsFile);
@@ -36,13 +53,14 @@ export function settleCredentials(
   if (workersFile !== undefined || options.globalWorkerToken !== undefined) {
     return { clientsFile, workersFile, workerToken: options.globalWorkerToken };
   }
-  const workerTokenFile = join(dataFolder, "worker-token");
-  makeSecretFile(workerTokenFile, () => `${newToken()}\n`);
-  return {
-    clientsFile,
-    workerTokenFile,
-    workerToken: readConfiguration(workerTokenFile, "GLOBAL_WORKER_TOKEN").trim(),
-  };
+  const { file, secret } = keptSecret(join(dataFolder, "worker-token"), "GLOBAL_WORKER_TOKEN");
+  return { clientsFile, workerTokenFile: file, workerToken: secret };
+}
+
+/** A secret of the data folder, made on the first start. */
+function keptSecret(file: string, setting: string): { file: string; secret: string } {
+  makeSecretFile(file, () => `${newToken()}\n`);
+  return { file, secret: readConfiguration(file, setting).trim() };
 }
 
 /** Reads a file that a setting names. */

@@ -15,6 +15,7 @@ export const OBJECTS = {
   JOBS: "JobObject",
   REGISTRY: "RegistryShard",
   CLIENTS: "ClientObject",
+  SCHEDULES: "ScheduleObject",
   SETTINGS: "SettingsObject",
   LOCAL_QUEUES: "QueueObject",
 } as const;
@@ -67,6 +68,8 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
           ...options.variables,
           ENVIRONMENT: "embedded",
           GLOBAL_WORKER_TOKEN: credentials.workerToken,
+          SIGNING_SECRET: credentials.signingSecret,
+          PUBLIC_URL: options.publicUrl ?? ownUrl(options),
         }),
       },
       exports: Object.fromEntries(
@@ -97,6 +100,14 @@ export function embeddedWorker({ code, credentials, dataFolder, options, log }: 
     },
     reachedAt: gated ? GATE : WORKER,
   };
+}
+
+/** Where this machine reaches the server. With port 0 that is not known before it runs, and messages have no links. */
+function ownUrl({ host, port }: Pick<ServerOptions, "host" | "port">): string | undefined {
+  if (port === 0) return undefined;
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const name = everywhere ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${port}`;
 }
 
 function manifest(modulesRoot: string, contents: string): WorkerOptions["config"]["manifest"] {

@@ -12,12 +12,13 @@ export function gateScript(logRequests: boolean): string {
   return logRequests ? LOGGING_GATE : "export default { fetch: (request, { APP }) => APP.fetch(request) };";
 }
 
-/** Paths only: a query may carry a token. */
+/** Paths only: a query may carry a token. The path of an approval link is one itself. */
 const LOGGING_GATE = `export default {
   async fetch(request, { APP }) {
     const start = Date.now();
     const response = await APP.fetch(request);
-    console.log(request.method, new URL(request.url).pathname, response.status, Date.now() - start + "ms");
+    const path = new URL(request.url).pathname.replace(/^(\\/_public\\/approvals\\/).+/, "$1[token]");
+    console.log(request.method, path, response.status, Date.now() - start + "ms");
     return response;
   },
 };`;

@@ -13,10 +13,16 @@ export interface ServerOptions {
   clients?: string | undefined;
   /** TOML file of workers with tokens of their own. */
   workers?: string | undefined;
+  /** TOML file of the channels by which people are asked. */
+  integrations?: string | undefined;
   /** Module of blueprints; the deployment's own when absent. */
   blueprints?: string | undefined;
   /** Token shared by all workers; made in the data folder on the first start when this and `workers` are absent. */
   globalWorkerToken?: string | undefined;
+  /** Signs approval links; made in the data folder on the first start when absent. */
+  signingSecret?: string | undefined;
+  /** Where people reach this server; `http://HOST:PORT` when absent. */
+  publicUrl?: string | undefined;
   /** Write one line to stderr for each request. */
   logRequests: boolean;
   /** Settings handed to the Worker as they are (see `WORKER_VARIABLES`). */
@@ -39,7 +45,12 @@ const WORKER_VARIABLES = [
   "WORKER_POLL_TIMEOUT_SECONDS",
   "WORKER_HEALTH_CHECK_INTERVAL_SECONDS",
   "LEASE_SECONDS",
+  "CANCEL_GRACE_SECONDS",
+  "HANDLER_TIMEOUT_SECONDS",
+  "JOB_RETENTION_DAYS",
+  "HISTORY_RETENTION_DAYS",
   "DISPATCH_VIA",
+  "WEBHOOK_ALLOW_PRIVATE",
   "LOG_LEVEL",
   "LOG_FORMAT",
 ] as const;
@@ -66,6 +77,11 @@ export const SERVER_ARGUMENTS = {
     valueHint: "FILE",
     description: "Workers with tokens of their own, TOML [WORKERS_CONFIG_PATH]",
   },
+  integrations: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Channels by which people are asked for decisions, TOML [INTEGRATIONS_CONFIG_PATH]",
+  },
   blueprints: {
     type: "string",
     valueHint: "FILE",
@@ -91,8 +107,11 @@ export function readServerOptions(flags: Flags, environment: Environment): Serve
     data: value("data", "BATUTA_DATA") ?? DEFAULTS.data,
     clients: value("clients", "CLIENTS_CONFIG_PATH"),
     workers: value("workers", "WORKERS_CONFIG_PATH"),
+    integrations: value("integrations", "INTEGRATIONS_CONFIG_PATH"),
     blueprints: value("blueprints", "BLUEPRINTS_PATH"),
     globalWorkerToken: environment["GLOBAL_WORKER_TOKEN"] || undefined,
+    signingSecret: environment["SIGNING_SECRET"] || undefined,
+    publicUrl: environment["PUBLIC_URL"] || undefined,
     logRequests: flags["log-requests"] === true || environment["LOG_REQUESTS"] === "true",
     variables: pickVariables(environment),
   };

@@ -3,22 +3,23 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
-import { MAX_PAGE } from "../../limits.ts";
 import { SHARDS } from "../../registry/shards.ts";
 import { settingsPatch } from "../../settings/deployment-settings.ts";
 import { changeSettings, readSettings } from "../../settings/settings.ts";
 import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { Problem } from "../problem.ts";
-
-const whole = z.string().regex(/^\d+$/, "must be a whole number, 0 or more").transform(Number);
+import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
+import { jobNotFound, Problem } from "../problem.ts";
+import { batchApi } from "./batch.ts";
+import { jobCommands } from "./job-commands.ts";
+import { quarantineApi } from "./quarantine.ts";
 
 const listing = z.object({
-  limit: whole.pipe(z.number().min(1).max(MAX_PAGE)).default(100),
+  ...pageQuery,
   offset: whole.optional(),
-  cursor: z.string().optional(),
   status: z.string().optional(),
   blueprint: z.string().optional(),
+  parent_id: z.string().optional(),
 });
 
 function requireAdmin(client: { readonly admin: boolean }): void {
@@ -32,10 +33,6 @@ function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...res
   return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
 }
 
-function jobNotFound(): Problem {
-  return new Problem(404, "job_not_found", "Job not found");
-}
-
 /** @throws {Problem} 404 when there is no such job, or it is another client's */
 async function viewJob(c: Context<HttpEnv>, jobId: string) {
   const job = identifier.safeParse(jobId).success
@@ -47,13 +44,14 @@ async function viewJob(c: Context<HttpEnv>, jobId: string) {
 
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */
 export const clientApi = new Hono<HttpEnv>()
+  // Before the job's own path, which `quarantined` would fit as well.
+  .route("/", quarantineApi)
+  .route("/", jobCommands)
+  .route("/", batchApi)
   .get("/jobs", async (c) => {
-    const query = checkBody(listing, c.req.query(), "query");
-    const page = await listJobs(c.env.HISTORY_DB, { client: c.get("client").name, ...query });
-    if (page === undefined)
-      throw new Problem(400, "bad_request", "Invalid cursor: use the X-Next-Cursor header of the page before.");
-    if (page.nextCursor !== null) c.header("X-Next-Cursor", page.nextCursor);
-    return c.json(page.jobs.map(({ job_id: id, ...job }) => ({ id, ...job })));
+    const { parent_id: parentId, ...query } = checkBody(listing, c.req.query(), "query");
+    const page = await listJobs(c.env.HISTORY_DB, { client: c.get("client").name, parentId, ...query });
+    return c.json(listedJobs(turnPage(c, page)));
   })
   .get("/jobs/:job_id", async (c) => {
     return c.json(await viewJob(c, c.req.param("job_id")));
@@ -65,14 +63,6 @@ export const clientApi = new Hono<HttpEnv>()
     // History follows a moment behind: a job without events yet is not an unknown job.
     await viewJob(c, jobId);
     return c.json([]);
-  })
-  .post("/jobs/:job_id/cancel", async (c) => {
-    const jobId = c.req.param("job_id");
-    if (!identifier.safeParse(jobId).success) throw jobNotFound();
-    const outcome = await callObject(c.env.JOBS, jobId, (object) => object.cancel(c.get("client").name));
-    if (outcome === "not_found") throw jobNotFound();
-    if (outcome === "ended") throw new Problem(409, "conflict", "The job has ended already; it cannot be cancelled.");
-    return c.json({ status: "cancellation_request_accepted" });
   })
   .get("/workers", async (c) => {
     const lists = await Promise.all(

@@ -1,50 +1,19 @@
 import { createHash } from "node:crypto";
-import { jsonObject } from "@batuta/worker/protocol";
 import type { Context } from "hono";
-import { z } from "zod";
 import type { Client } from "../../access/clients.ts";
 import type { Quota } from "../../access/quota.ts";
-import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import type { CompleteBlueprint } from "../../blueprint/index.ts";
-import { jsonBytes } from "../../job/state-history.ts";
-import { MAX_INLINE_BYTES } from "../../limits.ts";
+import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { webhookTarget } from "../../notices/target.ts";
 import { traceContext } from "../../observability/trace-context.ts";
 import { readSettings } from "../../settings/settings.ts";
 import { readJson } from "../body.ts";
+import { canonicalJson } from "../canonical-json.ts";
+import { checkInput, readCreateRequest, type CreateRequest } from "../create-request.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
 
 const MAX_KEY_CHARS = 255;
-
-/** The later generation wraps the input; a body is taken as a wrapper only when nothing else is in it. */
-const envelope = z.strictObject({
-  initial_data: jsonObject,
-  metadata: z.unknown().optional(),
-});
-
-function inputOf(bp: CompleteBlueprint, body: unknown): unknown {
-  const wrapped = envelope.safeParse(body);
-  const given = wrapped.success ? wrapped.data.initial_data : body;
-  const parsed = (bp.input ?? jsonObject).safeParse(given);
-  if (!parsed.success) {
-    const details = parsed.error.issues.map((issue) => ({ path: issue.path.join("."), message: issue.message }));
-    throw new Problem(
-      400,
-      "bad_request",
-      `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`,
-      { details },
-    );
-  }
-  const bytes = jsonBytes(parsed.data);
-  if (bytes > MAX_INLINE_BYTES) {
-    throw new Problem(
-      413,
-      "body_too_large",
-      `The job's input is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`,
-    );
-  }
-  return parsed.data;
-}
 
 /** The same key of the same client is always the same job: its id is made of both, so no table of keys is needed. */
 function idFor(client: string, key: string | undefined): string {
@@ -54,6 +23,13 @@ function idFor(client: string, key: string | undefined): string {
   }
   const digest = createHash("sha256").update(`${client}\n${key}`).digest("hex");
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+}
+
+/** Tells a repeated request from another one. Of what was sent, not of what defaults made of it: they may change. */
+function digestOf(bp: CompleteBlueprint, request: CreateRequest): string {
+  return createHash("sha256")
+    .update(canonicalJson({ blueprint: bp.name, ...request }))
+    .digest("hex");
 }
 
 async function spendQuota(c: Context<HttpEnv>, { name }: Client, quota: Quota): Promise<void> {
@@ -70,44 +46,72 @@ async function spendQuota(c: Context<HttpEnv>, { name }: Client, quota: Quota): 
   );
 }
 
-/** `POST /api/{version}/{endpoint}`: creates a job of this blueprint. Answered 202 once the job will survive any crash. */
+/** @throws {Problem} 503 while no new jobs are taken */
+export async function requireOpen(c: Context<HttpEnv>): Promise<void> {
+  const { maintenance, drain } = await readSettings(c.env);
+  if (!maintenance && !drain) return;
+  const why = maintenance ? "is in maintenance" : "is being drained";
+  throw new Problem(503, "maintenance", `The server ${why} and takes no new jobs. Try again later.`, {
+    headers: { "Retry-After": "60" },
+  });
+}
+
+/**
+ * Creates a job for the client of the request; when this returns, the job will survive any crash.
+ * @param key the request's idempotency key: the same request again is the same job
+ * @returns the job's id
+ * @throws {Problem} 400, 409 for a key of another request, 413, 429
+ */
+export async function createForClient(
+  c: Context<HttpEnv>,
+  bp: CompleteBlueprint,
+  request: CreateRequest,
+  key: string | undefined,
+): Promise<string> {
+  const client = c.get("client");
+  const id = idFor(client.name, key);
+  const initialData = checkInput(bp, request.initialData);
+  const target = webhookTarget(client, request.webhookUrl, c.get("settings"));
+  if (!target.ok) throw new Problem(400, "bad_request", target.error);
+  const requestDigest = key === undefined ? "" : digestOf(bp, request);
+  const { name, plan, params, quota } = client;
+  if (quota !== undefined) {
+    // A repeated request makes no job, so it must not be refused for want of quota.
+    const repeated =
+      key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
+    if (!repeated) await spendQuota(c, client, quota);
+  }
+  const { metadata, startAt, dispatchTimeoutSeconds, resultTimeoutSeconds } = request;
+  const created = await callObject(c.env.JOBS, id, (job) =>
+    job.create(bp.name, {
+      id,
+      client: { name, plan, params },
+      initialData,
+      requestDigest,
+      tracing: traceContext(c.req.header("traceparent") ?? null),
+      webhookUrl: target.url,
+      startAt,
+      ...(metadata === null ? {} : { metadata }),
+      ...(dispatchTimeoutSeconds === null ? {} : { dispatchTimeoutSeconds }),
+      ...(resultTimeoutSeconds === null ? {} : { resultTimeoutSeconds }),
+    }),
+  );
+  if (created === "conflict") {
+    throw new Problem(
+      409,
+      "conflict",
+      "This Idempotency-Key was used for another request. Use a new key for a new job.",
+    );
+  }
+  return id;
+}
+
+/** `POST /api/{version}/{endpoint}`: creates a job of this blueprint. */
 export function createJobRoute(bp: CompleteBlueprint) {
   return async (c: Context<HttpEnv>): Promise<Response> => {
-    const { maintenance, drain } = await readSettings(c.env);
-    if (maintenance || drain) {
-      const why = maintenance ? "is in maintenance" : "is being drained";
-      throw new Problem(503, "maintenance", `The server ${why} and takes no new jobs. Try again later.`, {
-        headers: { "Retry-After": "60" },
-      });
-    }
-    const client = c.get("client");
-    const key = c.req.header("Idempotency-Key");
-    const id = idFor(client.name, key);
-    const initialData = inputOf(bp, await readJson(c.req.raw));
-    const requestDigest =
-      key === undefined
-        ? ""
-        : createHash("sha256")
-            .update(`${bp.name}\n${JSON.stringify(initialData)}`)
-            .digest("hex");
-    const { name, plan, params, quota } = client;
-    if (quota !== undefined) {
-      // A repeated request makes no job, so it must not be refused for want of quota.
-      const repeated =
-        key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
-      if (!repeated) await spendQuota(c, client, quota);
-    }
-    const tracing = traceContext(c.req.header("traceparent") ?? null);
-    const created = await callObject(c.env.JOBS, id, (job) =>
-      job.create(bp.name, { id, client: { name, plan, params }, initialData, requestDigest, tracing }),
-    );
-    if (created === "conflict") {
-      throw new Problem(
-        409,
-        "conflict",
-        "This Idempotency-Key was used for another request. Use a new key for a new job.",
-      );
-    }
-    return Response.json({ status: "accepted", job_id: id }, { status: 202 });
+    await requireOpen(c);
+    const request = readCreateRequest(await readJson(c.req.raw), Date.now());
+    const id = await createForClient(c, bp, request, c.req.header("Idempotency-Key"));
+    return c.json({ status: "accepted", job_id: id }, 202);
   };
 }

@@ -1,4 +1,4 @@
-import { heartbeat, progressUpdate, reportedResult, workerRegistration } from "@batuta/worker/protocol";
+import { heartbeat, progressUpdate, reportedResult, workerEvent, workerRegistration } from "@batuta/worker/protocol";
 import { Hono } from "hono";
 import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
@@ -7,6 +7,7 @@ import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
 import { queueProducer } from "../../queue-producer.ts";
 import { shardOfWorker } from "../../registry/shards.ts";
+import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { requireWorkerInBody, requireWorkerInPath } from "../middleware/require-worker.ts";
@@ -72,6 +73,10 @@ export const workerApi = new Hono<HttpEnv>()
     const update = checkBody(progressUpdate, c.get("body"), "progress update");
     await callObject(c.env.JOBS, update.job_id, (job) => job.progress(update.task_id, update.progress, update.message));
     return c.json({ status: "progress_accepted" });
+  })
+  .post("/events", requireWorkerInBody, async (c) => {
+    const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
+    return c.json(error === null ? { status: "event_accepted" } : { status: "error", message: error });
   })
   .get("/ws/:worker_id", requireWorkerInPath, async (c) => {
     if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {

@@ -30,6 +30,7 @@ describe("a client is found by its token", () => {
       admin: false,
       params: { max_file_size: 1073741824, priority_boost: 1.5 },
       quota: { limit: 10000, period: "day" },
+      webhook: { url: null, signed: false },
     });
   });
 
@@ -46,6 +47,7 @@ describe("a client is found by its token", () => {
       admin: false,
       params: { languages: ["en", "de"] },
       quota: { limit: 100000, period: "month" },
+      webhook: { url: null, signed: false },
     });
   });
 
@@ -93,6 +95,56 @@ test("dates in params become texts and its tables plain objects, as in JSON", ()
   expect(Object.getPrototypeOf(client?.params["deep"])).toBe(Object.prototype);
 });
 
+describe("a client's webhooks", () => {
+  const SECRET = "0123456789abcdefghijklmn";
+  const text = `[a]\ntoken = "t"\nwebhook_url = "https://example.com/hook"\nwebhook_secret = "${SECRET}"\n[b]\ntoken = "u"`;
+
+  test("go where the file says, and are signed with its secret, which is not part of the client", () => {
+    const clients = directory(text);
+    expect(clients.find("t")?.webhook).toEqual({ url: "https://example.com/hook", signed: true });
+    expect(clients.webhookSecret("a")).toBe(SECRET);
+    expect(JSON.stringify([clients.find("t"), clients.named("a")])).not.toContain(SECRET);
+  });
+
+  test("go nowhere by default", () => {
+    const clients = directory(text);
+    expect(clients.find("u")?.webhook).toEqual({ url: null, signed: false });
+    expect(clients.webhookSecret("b")).toBeUndefined();
+    expect(clients.webhookSecret("nobody")).toBeUndefined();
+  });
+
+  test.each([
+    SECRET,
+    "$ecret!with~all-the_ASCII-there-is",
+    `whsec_${"A".repeat(32)}`,
+    `whsec_${Buffer.alloc(25, 1).toString("base64")}`,
+    `whsec_${Buffer.alloc(64, 255).toString("base64")}`,
+  ])("may be signed with %s", (secret) => {
+    expect(directory(`[a]\ntoken = "t"\nwebhook_secret = "${secret}"`).webhookSecret("a")).toBe(secret);
+  });
+
+  test.each([
+    "",
+    SECRET.slice(1),
+    `whsec_${"A".repeat(28)}`,
+    `whsec_${"A".repeat(33)}`,
+    `whsec_${"A".repeat(31)}_`,
+    `whsec_${"A".repeat(32)}==`,
+    `${SECRET} with spaces`,
+    `${SECRET}ü`,
+  ])("are not signed with %j", (secret) => {
+    const error = errorOf(`[a]\ntoken = "t"\nwebhook_secret = "${secret}"`);
+    expect(error).toMatch(/^Invalid webhook_secret for client 'a' in clients\.toml: .*openssl/);
+    if (secret !== "") expect(error).not.toContain(secret);
+  });
+});
+
+test("a client is found by name, and is the same as by its token", () => {
+  const clients = directory(`[a]\ntoken = "t"\nplan = "gold"`);
+  expect(clients.named("a")).toEqual(clients.find("t"));
+  expect(clients.named("toString")).toBeUndefined();
+});
+
 describe("a bad text is refused with file, client, key and remedy", () => {
   test.each([
     ["[clients.a]", /^Missing token for client 'a' in clients\.toml: .*Add token = /],
@@ -108,6 +160,12 @@ describe("a bad text is refused with file, client, key and remedy", () => {
     ["[clients.a]\ntoken = 't'\nplan = 1", /^Invalid plan type for client 'a'/],
     ["[clients.a]\ntoken = 't'\nadmin = 'yes'", /^Invalid admin type for client 'a'/],
     ["[clients.a]\ntoken = 't'\nparams = 1", /^Invalid params type for client 'a'/],
+    ["[clients.a]\ntoken = 't'\nwebhook_secret = 5", /^Invalid webhook_secret for client 'a'/],
+    ["[clients.a]\ntoken = 't'\nwebhook_url = 'example.com'", /^Invalid webhook_url for client 'a'.*whole address/],
+    [
+      "[clients.a]\ntoken = 't'\nwebhook_url = 'https://example.com'",
+      /^Missing webhook_secret for client 'a' in clients\.toml: .*Add webhook_secret/,
+    ],
     ["a = 1", /^Invalid configuration for client 'a' in clients\.toml: a client is a table/],
     ["[a]\ntoken = 't'\n[clients.a]\ntoken = 'u'", /^Duplicate client 'a'.*\[a\] and as \[clients\.a\]/],
     ["[a]\ntoken = 't'\n[b]\ntoken = 't'", /^Duplicate token for client 'b'.*client 'a' has the same/],

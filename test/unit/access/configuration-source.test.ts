@@ -47,7 +47,8 @@ describe("from the embedded server's files", () => {
 
   test("a missing file is an empty one", async ({ expect }) => {
     const { source, log } = setUp({});
-    expect([(await source.clients()).ok, (await source.workers()).ok, log]).toEqual([true, true, []]);
+    const read = [await source.clients(), await source.workers(), await source.integrations()];
+    expect([...read.map(({ ok }) => ok), log]).toEqual([true, true, true, []]);
   });
 
   test("a text that turns bad is logged once and the last good one stays in force", async ({ expect }) => {
@@ -100,9 +101,12 @@ describe("from the embedded server's files", () => {
     await isKnown("one");
     files["clients"] = BAD;
     files["workers"] = "[w]";
+    files["integrations"] = "[i]";
     expect(await source.reload()).toEqual({
       ok: false,
-      error: expect.stringMatching(/^Missing token for client 'a'.*\nMissing token for worker 'w'/),
+      error: expect.stringMatching(
+        /^Missing token for client 'a'.*\nMissing token for worker 'w'.*\nInvalid kind for integration 'i'/,
+      ),
     });
     expect(await isKnown("one")).toBe(true);
   });
@@ -110,10 +114,19 @@ describe("from the embedded server's files", () => {
 
 test("without files the texts are the deployment's secrets", async () => {
   const source = createConfigurationSource(
-    { CLIENTS_TOML: GOOD, WORKERS_TOML: `[w]\ntoken = "t"` },
+    {
+      CLIENTS_TOML: GOOD,
+      WORKERS_TOML: `[w]\ntoken = "t"`,
+      INTEGRATIONS_TOML: `[i]\nkind = "slack"\nurl = "https://slack.example"`,
+    },
     { now: () => 0, logError: () => {} },
   );
-  const [clients, workers] = [await source.clients(), await source.workers()];
+  const [clients, workers, integrations] = [
+    await source.clients(),
+    await source.workers(),
+    await source.integrations(),
+  ];
   expect(clients.ok && clients.value.find("one")?.name).toBe("a");
   expect(workers.ok && workers.value.has("w")).toBe(true);
+  expect(integrations.ok && integrations.value.has("i")).toBe(true);
 });

@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { actions } from "../../../src/blueprint/actions.ts";
 
+/** A blueprint as JavaScript sees it. */
+const untyped = () => begun() as unknown as Blueprint<string, unknown, object, string, false>;
+const handler = () => actions.transitionTo("done");
 const begun = () => blueprint({ name: "photos", states: ["work", "join", "bad", "done"] });
 
 describe("a blueprint", () => {
@@ -17,6 +20,17 @@ describe("a blueprint", () => {
     });
     const input = z.object({ files: z.array(z.string()) });
     const stateHistory = z.object({ size: z.number() });
+    const dataStores = { prices: new Map([["print", 5]]) };
+    const retry = { maxAttempts: 2 };
+    const timeout = { seconds: 60, to: "a" } as const;
+    const migrations = [{ from: 1, states: { old: "a" } }] as const;
+    expect(blueprint({ name: "x", version: 2, states: ["a"], dataStores, retry, timeout, migrations })).toMatchObject({
+      dataStores,
+      retry,
+      timeout,
+      migrations,
+    });
+    expect(begun()).toMatchObject({ dataStores: {}, retry: {}, timeout: null, migrations: [] });
     const full = blueprint({ name: "x", version: 3, api: { endpoint: "/jobs/x" }, input, stateHistory, states: ["a"] });
     expect(full).toMatchObject({ version: 3, api: { version: "", endpoint: "/jobs/x" }, states: ["a"] });
     expect([full.input, full.stateHistory]).toEqual([input, stateHistory]);
@@ -58,13 +72,16 @@ describe("a blueprint", () => {
 });
 
 describe("what the compiler refuses is refused at start as well", () => {
-  /** A blueprint as JavaScript sees it. */
-  const untyped = () => begun() as unknown as Blueprint<string, unknown, object, string, false>;
-  const handler = () => actions.transitionTo("done");
-
   test("a second handler for a state", () => {
     expect(() => untyped().handler("work", handler).end("work")).toThrow(
       new BlueprintError("Blueprint 'photos': a handler for state 'work' is already registered."),
+    );
+  });
+
+  test("a handler that is no function", () => {
+    // @ts-expect-error JavaScript may hand over anything.
+    expect(() => untyped().handler("work", "done")).toThrow(
+      new BlueprintError("Blueprint 'photos': state 'work' needs a function as its handler."),
     );
   });
 
@@ -86,6 +103,7 @@ describe("the actions", () => {
       kind: "dispatch_task",
       task: { type: "t", priority: 2 },
       transitions: { success: "a" },
+      eventTransitions: {},
       stateHistory: { n: 1 },
     });
     expect(actions.dispatchParallel([{ type: "t" }], { aggregateInto: "a" })).toEqual({
@@ -93,6 +111,38 @@ describe("the actions", () => {
       tasks: [{ type: "t" }],
       aggregateInto: "a",
     });
-    expect(Object.keys(actions.dispatchTask({ type: "t", transitions: {} }))).toEqual(["kind", "task", "transitions"]);
+    expect(Object.keys(actions.dispatchTask({ type: "t", transitions: {} }))).toEqual([
+      "kind",
+      "task",
+      "transitions",
+      "eventTransitions",
+    ]);
+    const child = { blueprint: "b", initialData: { n: 1 } };
+    expect(actions.runParallel([child], { aggregateInto: "a", failFast: true })).toEqual({
+      kind: "run_parallel",
+      children: [child],
+      aggregateInto: "a",
+      failFast: true,
+    });
+    expect(actions.runBlueprint({ ...child, transitions: { success: "a" } })).toEqual({
+      kind: "run_blueprint",
+      child,
+      transitions: { success: "a" },
+    });
+    expect(actions.awaitHumanApproval({ message: "?", transitions: { approved: "a" } })).toEqual({
+      kind: "await_approval",
+      approval: { message: "?" },
+      transitions: { approved: "a" },
+    });
+    expect(
+      actions.waitFor({ event: "paid", into: "p", transitions: { received: "a" }, stateHistory: { n: 1 } }),
+    ).toEqual({
+      kind: "wait_for",
+      wait: { event: "paid", into: "p" },
+      transitions: { received: "a" },
+      stateHistory: { n: 1 },
+    });
+    // oxlint-disable-next-line unicorn/no-thenable -- the name of a state
+    expect(actions.sleep({ seconds: 5, to: "a" })).toMatchObject({ kind: "sleep", sleep: { seconds: 5 } });
   });
 });

@@ -15,6 +15,9 @@ interface Odd {
   readonly states?: readonly string[];
   readonly steps?: Readonly<Record<string, Step>>;
   readonly start?: string | null;
+  readonly retry?: unknown;
+  readonly timeout?: unknown;
+  readonly migrations?: unknown;
 }
 
 /** A blueprint as someone without a compiler might make it. */
@@ -25,7 +28,8 @@ function odd({
   name = "photos",
   ...rest
 }: Odd): CompleteBlueprint {
-  return new Blueprint({ name, states, ...rest }, new Map(Object.entries(steps)), start);
+  const options = { name, states, ...rest } as ConstructorParameters<typeof Blueprint>[0];
+  return new Blueprint(options, new Map(Object.entries(steps)), start);
 }
 
 function faultsOf(...blueprints: readonly CompleteBlueprint[]): string[] {
@@ -83,6 +87,122 @@ describe("a fault in the states", () => {
   });
 });
 
+describe("the options of a sound blueprint", () => {
+  test.each<[string, Odd]>([
+    ["a time limit", { timeout: { seconds: 0.5 } }],
+    ["a time limit with a state", { timeout: { seconds: 315_360_000, to: "done" } }],
+    ["a retry policy", { retry: { maxAttempts: 1, initialMs: 0, maxMs: 0, factor: 1 } }],
+    [
+      "migrations",
+      {
+        version: 3,
+        migrations: [
+          { from: 1, states: { old: "work" } },
+          { from: 2, states: {} },
+        ],
+      },
+    ],
+    ["a migration of a state that still exists", { version: 2, migrations: [{ from: 1, states: { done: "work" } }] }],
+  ])("may have %s", (_, options) => {
+    expect(faultsOf(odd(options))).toEqual([]);
+  });
+});
+
+describe("a fault in the options", () => {
+  const steps: Readonly<Record<string, Step>> = { ...STEPS, join: { kind: "aggregator", run: () => undefined } };
+
+  test.each<[string, Odd, string]>([
+    [
+      "no time at all",
+      { timeout: { seconds: 0 } },
+      "has timeout.seconds that is not valid: Too small: expected number to be >0.",
+    ],
+    [
+      "less than no time",
+      { timeout: { seconds: -1, to: "done" } },
+      "has timeout.seconds that is not valid: Too small: expected number to be >0.",
+    ],
+    [
+      "no end of time",
+      { timeout: { seconds: Infinity } },
+      "has timeout.seconds that is not valid: Invalid input: expected number, received Infinity.",
+    ],
+    [
+      "more than ten years",
+      { timeout: { seconds: 315_360_001 } },
+      "has timeout.seconds that is not valid: Too big: expected number to be <=315360000.",
+    ],
+    [
+      "a bare number of seconds",
+      { timeout: 60 },
+      "has timeout that is not valid: Invalid input: expected object, received number.",
+    ],
+    [
+      "a state that does not exist",
+      { timeout: { seconds: 60, to: "late" } },
+      "has timeout.to 'late', which is not in 'states'.",
+    ],
+    [
+      "an aggregator",
+      { timeout: { seconds: 60, to: "join" } },
+      "has timeout.to 'join', which is an aggregator: a job out of time has no results to aggregate.",
+    ],
+    [
+      "no attempt at all",
+      { retry: { maxAttempts: 0 } },
+      "has retry.maxAttempts that is not valid: Too small: expected number to be >0.",
+    ],
+    [
+      "half an attempt",
+      { retry: { maxAttempts: 1.5 } },
+      "has retry.maxAttempts that is not valid: Invalid input: expected int, received number.",
+    ],
+    [
+      "waits that shrink",
+      { retry: { factor: 0.5 } },
+      "has retry.factor that is not valid: Too small: expected number to be >=1.",
+    ],
+    [
+      "a migration from its own version",
+      { migrations: [{ from: 1, states: {} }] },
+      "has a migration from version 1, which is not below its own, 1.",
+    ],
+    [
+      "a migration from no version",
+      { version: 2, migrations: [{ from: 0, states: {} }] },
+      "has migrations.0.from that is not valid: Too small: expected number to be >0.",
+    ],
+    [
+      "a migration without states",
+      { version: 2, migrations: [{ from: 1 }] },
+      "has migrations.0.states that is not valid: Invalid input: expected record, received undefined.",
+    ],
+    [
+      "migrations that are no list",
+      { version: 2, migrations: { from: 1 } },
+      "has migrations that is not valid: Invalid input: expected array, received object.",
+    ],
+    [
+      "two migrations from one version",
+      {
+        version: 3,
+        migrations: [
+          { from: 2, states: {} },
+          { from: 2, states: { a: "done" } },
+        ],
+      },
+      "has two migrations from version 2. Write them as one.",
+    ],
+    [
+      "a migration to a state that does not exist",
+      { version: 2, migrations: [{ from: 1, states: { old: "wrok" } }] },
+      "has a migration from version 1 of 'old' to 'wrok', which is not in 'states'.",
+    ],
+  ])("such as %s is named with the blueprint", (_, options, fault) => {
+    expect(faultsOf(odd({ steps, ...options }))).toEqual([`Blueprint 'photos' ${fault}`]);
+  });
+});
+
 describe("a fault in the names", () => {
   test.each(["", "two words", "a/b", "ü", "x".repeat(65)])("such as the name %j is refused", (name) => {
     expect(faultsOf(odd({ name }))).toContain(
@@ -113,12 +233,15 @@ describe("a fault in the names", () => {
 describe("a route that is the product's own", () => {
   const RESERVED = [
     "admin",
+    "approvals",
     "auth",
+    "batch",
     "blueprints",
     "dashboard",
     "events",
     "project",
     "projects",
+    "quarantine",
     "schedules",
     "user",
     "users",
@@ -140,14 +263,20 @@ describe("a route that is the product's own", () => {
     ]);
   });
 
-  test("is refused: the list of jobs", () => {
-    expect(faultsOf(odd({ api: { version: "v1", endpoint: "/jobs" } }))).toEqual([
-      "Blueprint 'photos' has the endpoint '/jobs', which lists jobs. Choose another, such as '/jobs/NAME'.",
-    ]);
+  test.each([
+    ["/jobs", "lists jobs"],
+    ["/jobs/batch", "creates many jobs at once"],
+    ["/jobs/quarantined", "lists quarantined jobs"],
+  ])("is refused: %s, which %s", (endpoint, what) => {
+    for (const api of [{ endpoint }, { version: "v1", endpoint }]) {
+      expect(faultsOf(odd({ api }))).toEqual([
+        `Blueprint 'photos' has the endpoint '${endpoint}', which ${what}. Choose another, such as '/jobs/NAME'.`,
+      ]);
+    }
   });
 
   test("is not one that only begins like it or has it further on", () => {
-    for (const endpoint of ["/userland", "/jobs/users", "/projects-old/x"]) {
+    for (const endpoint of ["/userland", "/jobs/users", "/projects-old/x", "/jobs/batches", "/quarantined/jobs"]) {
       expect(faultsOf(odd({ api: { version: "v1", endpoint } }))).toEqual([]);
     }
   });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier } from "./identifiers.ts";
-import { progressUpdate, resultAck, taskPayload, taskResult } from "./task.ts";
+import { progressUpdate, resultAck, taskPayload, taskResult, workerEvent } from "./task.ts";
 
 /**
  * Frames of `/_worker/ws/{worker_id}`: one JSON object a text frame, told apart by `type`.
@@ -27,7 +27,15 @@ export const drainFrame = z.looseObject({ type: z.literal("drain") });
 export const resultFrame = taskResult.extend({ type: z.literal("result") });
 export const progressFrame = progressUpdate.extend({ type: z.literal("progress_update") });
 
-export const workerFrame = z.discriminatedUnion("type", [helloFrame, drainFrame, resultFrame, progressFrame]);
+export const eventFrame = workerEvent.extend({ type: z.literal("event") });
+
+export const workerFrame = z.discriminatedUnion("type", [
+  helloFrame,
+  drainFrame,
+  resultFrame,
+  progressFrame,
+  eventFrame,
+]);
 export type WorkerFrame = z.infer<typeof workerFrame>;
 
 /** Answer to `hello`: the leases the shard still honours; work on any other held task is to be dropped. */
@@ -57,7 +65,8 @@ export const serverFrame = z.discriminatedUnion("type", [
 export type ServerFrame = z.infer<typeof serverFrame>;
 
 /**
- * Reads a frame of a worker. Existing workers say `event` where newer ones say `type`; both are understood.
+ * Reads a frame of a worker. Existing workers say `event` where newer ones say `type`, or send an event without either;
+ * all are understood.
  * @returns the frame, or the text of what is wrong with it.
  */
 export function parseWorkerFrame(text: string): { frame: WorkerFrame } | { error: string } {
@@ -69,6 +78,9 @@ export function parseWorkerFrame(text: string): { frame: WorkerFrame } | { error
   }
   if (typeof value === "object" && value !== null && !("type" in value) && "event" in value) {
     value = { ...value, type: value.event };
+  }
+  if (typeof value === "object" && value !== null && !("type" in value) && "event_type" in value) {
+    value = { ...value, type: "event" };
   }
   const parsed = workerFrame.safeParse(value);
   return parsed.success ? { frame: parsed.data } : { error: z.prettifyError(parsed.error) };

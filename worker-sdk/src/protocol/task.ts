@@ -90,3 +90,20 @@ export const progressUpdate = z.looseObject({
   message: z.string().optional(),
 });
 export type ProgressUpdate = z.infer<typeof progressUpdate>;
+
+/**
+ * What a worker says while it does a task, in the later generation's words (reference D.9): `event_type` `progress` tells
+ * how far it is, any other may move the job on. `event_id` makes a repeated event count once.
+ */
+export const workerEvent = z.looseObject({
+  worker_id: identifier.optional(),
+  event_id: z.string().max(200).optional(),
+  event_type: z.string().min(1).max(100),
+  payload: z.record(z.string(), z.unknown()).nullish(),
+  target_job_id: identifier,
+  target_task_id: identifier,
+});
+export type WorkerEvent = z.infer<typeof workerEvent>;
+
+/** What the payload of a `progress` event says. */
+export const progressPayload = z.looseObject({ progress: z.number().min(0).max(1), message: z.string().nullish() });

@@ -1,0 +1,141 @@
+import type { Configuration } from "../../src/configuration.ts";
+import type { Env } from "../../src/env.ts";
+import { jsonObject } from "@batuta/worker/protocol";
+import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
+import { log } from "../../src/observability/log.ts";
+import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
+import { callObject } from "../shared/call-object.ts";
+import { chunks, JobOutbox } from "./job-outbox.ts";
+
+/** Calls to child jobs under way at once. */
+const CALLS_AT_ONCE = 6;
+
+/** Work that could not even begin: a child whose blueprint refuses it. */
+export interface Refused {
+  readonly taskId: string;
+  readonly outcome: ChildOutcome;
+}
+
+/** Where the pieces of a job's work are done: tasks by workers, found through the registry; child jobs by objects of their own. */
+export class JobWork {
+  readonly #env: Env;
+  readonly #settings: Configuration;
+  readonly #outbox: JobOutbox;
+  /** Children that are known to exist: they report for themselves. Forgotten by an eviction, and then asked for once more. */
+  readonly #begun = new Set<string>();
+
+  constructor(env: Env, settings: Configuration) {
+    this.#env = env;
+    this.#settings = settings;
+    this.#outbox = new JobOutbox(env, settings);
+  }
+
+  /**
+   * Brings work to whoever does it. Never throws: the job's check repairs what did not arrive.
+   * @returns the workers that have tasks already, and the children that were refused
+   */
+  async offer(
+    job: JobRecord,
+    tasks: readonly Task[],
+  ): Promise<{ readonly takers: ReadonlyMap<string, string>; readonly refused: readonly Refused[] }> {
+    const forWorkers = tasks.filter((task) => task.child === null);
+    const [takers, refused] = await Promise.all([
+      this.#outbox.offer(job, forWorkers),
+      this.#begin(
+        job,
+        tasks.filter((task) => task.child !== null),
+      ),
+    ]);
+    return { takers, refused };
+  }
+
+  /** Tells the registry that attempts are not wanted any more; where it cannot be told, their results are ignored. */
+  async release(job: JobRecord, tasks: readonly Task[]): Promise<string[]> {
+    return this.#quietly("job.release_failed", job, tasks, async () => {
+      const held = await this.#outbox.release(job, tasks);
+      return tasks.filter((_, i) => held[i]).map((task) => task.id);
+    });
+  }
+
+  /** Takes back attempts that no worker has. While the registry is away nothing is said of any. */
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<("withdrawn" | "held" | "unknown")[]> {
+    return this.#quietly("job.withdraw_delayed", job, tasks, () => this.#outbox.withdraw(job, tasks));
+  }
+
+  /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */
+  async locate(job: JobRecord, tasks: readonly Task[]): Promise<TaskWhereabouts[]> {
+    return this.#quietly("job.check_delayed", job, tasks, () => this.#outbox.locate(job, tasks));
+  }
+
+  /** Makes sure of children that nothing was heard of: begins those that do not exist, and learns how others ended. */
+  async seeToChildren(job: JobRecord, tasks: readonly Task[]): Promise<Refused[]> {
+    const unheard = tasks.filter((task) => task.child !== null && !this.#begun.has(task.id));
+    const ended: Refused[] = [];
+    for (const some of chunks(unheard, CALLS_AT_ONCE)) {
+      // oxlint-disable-next-line no-await-in-loop -- bounded concurrency
+      const outcomes = await Promise.all(some.map((task) => this.#outcome(job, task)));
+      for (const [i, outcome] of outcomes.entries()) {
+        const taskId = some[i]?.id;
+        if (outcome !== null && taskId !== undefined) ended.push({ taskId, outcome });
+      }
+    }
+    return ended;
+  }
+
+  async #outcome(job: JobRecord, task: Task): Promise<ChildOutcome | null> {
+    const [refused] = await this.#begin(job, [task]);
+    if (refused !== undefined) return refused.outcome;
+    try {
+      return await callObject(this.#env.JOBS, task.id, (child) => child.outcome());
+    } catch {
+      return null;
+    }
+  }
+
+  async #begin(job: JobRecord, tasks: readonly Task[]): Promise<Refused[]> {
+    const refused: Refused[] = [];
+    for (const some of chunks(tasks, CALLS_AT_ONCE)) {
+      // oxlint-disable-next-line no-await-in-loop -- bounded concurrency
+      const errors = await Promise.all(some.map((task) => this.#beginOne(job, task)));
+      for (const [i, error] of errors.entries()) {
+        const taskId = some[i]?.id;
+        if (error === null || taskId === undefined) continue;
+        refused.push({ taskId, outcome: { status: "failed", state: "", result: null, error } });
+      }
+    }
+    return refused;
+  }
+
+  /** @returns why the child cannot be; null when it is, or when that is not known */
+  async #beginOne(job: JobRecord, task: Task): Promise<string | null> {
+    const input = {
+      id: task.id,
+      client: job.client,
+      initialData: jsonObject.parse(task.request.params),
+      requestDigest: "",
+      tracing: { ...job.tracing },
+      metadata: job.metadata,
+      parent: { jobId: job.id, taskId: task.id, attempt: task.attempt },
+      depth: job.depth + 1,
+      deadlineAt: job.deadlineAt,
+    };
+    try {
+      const begun = await callObject(this.#env.JOBS, task.id, (child) => child.createChild(task.child ?? "", input));
+      if (!begun.ok) return begun.error;
+      this.#begun.add(task.id);
+    } catch (error) {
+      log(this.#settings, "WARNING", "job.child_delayed", { job_id: job.id, child: task.id, error: String(error) });
+    }
+    return null;
+  }
+
+  async #quietly<T>(event: string, job: JobRecord, tasks: readonly Task[], call: () => Promise<T[]>): Promise<T[]> {
+    if (tasks.length === 0) return [];
+    try {
+      return await call();
+    } catch (error) {
+      log(this.#settings, "WARNING", event, { job_id: job.id, error: String(error) });
+      return [];
+    }
+  }
+}

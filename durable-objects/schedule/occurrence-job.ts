@@ -1,0 +1,24 @@
+import { createHash } from "node:crypto";
+
+/** Who a job is before it exists: the same occurrence is always the same job, however often it is created. */
+export interface JobName {
+  readonly id: string;
+  /** What the job remembers its create request by. */
+  readonly requestDigest: string;
+}
+
+function nameOf(...parts: readonly string[]): JobName {
+  const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  const id = `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+  return { id, requestDigest: digest };
+}
+
+/** The job of an occurrence. What the schedule says may change meanwhile: it is still this one job. */
+export function occurrenceJob(client: string, scheduleId: string, occurrence: number): JobName {
+  return nameOf("schedule", client, scheduleId, String(occurrence));
+}
+
+/** The job of a run by hand. @param key made for each request, or given by whoever repeats one */
+export function jobByHand(client: string, scheduleId: string, key: string): JobName {
+  return nameOf("schedule-by-hand", client, scheduleId, key);
+}

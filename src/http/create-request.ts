@@ -1,0 +1,108 @@
+import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
+import { z } from "zod";
+import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { jsonBytes } from "../job/state-history.ts";
+import { MAX_DURATION_SECONDS, MAX_INLINE_BYTES, MAX_METADATA_BYTES, MAX_START_AHEAD_MS } from "../limits.ts";
+import { checkBody, faultsOf } from "./body.ts";
+import { Problem } from "./problem.ts";
+
+/** What a client asks for when it creates a job, as it was sent: no default is filled in yet. */
+export interface CreateRequest {
+  readonly initialData: unknown;
+  readonly metadata: JsonObject | null;
+  /** Absent: the client's own; null: none. */
+  readonly webhookUrl: string | null | undefined;
+  /** Epoch ms. */
+  readonly startAt: number | null;
+  readonly dispatchTimeoutSeconds: number | null;
+  readonly resultTimeoutSeconds: number | null;
+}
+
+const seconds = z.number().positive().max(MAX_DURATION_SECONDS);
+
+/** What may stand beside `initial_data`. The model system's clients send null for what they do not want. */
+export const envelopeMembers = {
+  metadata: jsonObject.nullish(),
+  webhook_url: z.string().nullish(),
+  start_at: z.iso
+    .datetime({ offset: true, error: "must be a time in ISO 8601 with its offset, such as 2027-01-31T08:00:00Z" })
+    .nullish(),
+  dispatch_timeout: seconds.nullish(),
+  result_timeout: seconds.nullish(),
+  /** Of the model system's later generation; has no meaning here. */
+  security: z.unknown().optional(),
+};
+
+const envelope = z.strictObject({ initial_data: z.unknown(), ...envelopeMembers });
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set(Object.keys(envelope.shape));
+
+/** A body is taken as an envelope only when nothing else is in it, so that an input of these words stays an input. */
+function isEnvelope(body: unknown): boolean {
+  const object = jsonObject.safeParse(body);
+  if (!object.success) return false;
+  const keys = Object.keys(object.data);
+  return keys.includes("initial_data") && keys.every((key) => ENVELOPE_KEYS.has(key));
+}
+
+/**
+ * Reads the body of a create request: the blueprint's input itself, or an envelope with `initial_data`.
+ * @param now epoch ms
+ * @throws {Problem} 400 naming the member that is wrong, 413 for metadata that is too large
+ */
+export function readCreateRequest(body: unknown, now: number): CreateRequest {
+  if (!isEnvelope(body)) return fromEnvelope({ initial_data: body }, now);
+  return fromEnvelope(checkBody(envelope, body, "create request"), now);
+}
+
+/** Like {@link readCreateRequest}, for an envelope whose members have been checked. */
+export function fromEnvelope(given: z.infer<typeof envelope>, now: number): CreateRequest {
+  const { initial_data: initialData, metadata = null, start_at: startAt } = given;
+  const metadataBytes = jsonBytes(metadata);
+  if (metadataBytes > MAX_METADATA_BYTES) {
+    throw new Problem(
+      413,
+      "body_too_large",
+      `The job's metadata is ${metadataBytes} bytes; ${MAX_METADATA_BYTES} are allowed. Put what the job works with into its input.`,
+    );
+  }
+  const at = typeof startAt === "string" ? Date.parse(startAt) : null;
+  if (at !== null && at > now + MAX_START_AHEAD_MS) {
+    throw new Problem(
+      400,
+      "bad_request",
+      "start_at is more than a year ahead; a job can be created at most a year early.",
+      {
+        details: [{ path: "start_at", message: "must be within a year" }],
+      },
+    );
+  }
+  return {
+    initialData,
+    metadata,
+    webhookUrl: given.webhook_url,
+    startAt: at,
+    dispatchTimeoutSeconds: given.dispatch_timeout ?? null,
+    resultTimeoutSeconds: given.result_timeout ?? null,
+  };
+}
+
+/**
+ * The input as the blueprint's schema makes it.
+ * @throws {Problem} 400 with the paths of the fields that are wrong, 413 when a job could not hold it
+ */
+export function checkInput(bp: CompleteBlueprint, given: unknown): unknown {
+  const parsed = (bp.input ?? jsonObject).safeParse(given);
+  if (!parsed.success) {
+    const text = `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`;
+    throw new Problem(400, "bad_request", text, { details: faultsOf(parsed.error) });
+  }
+  const bytes = jsonBytes(parsed.data);
+  if (bytes > MAX_INLINE_BYTES) {
+    throw new Problem(
+      413,
+      "body_too_large",
+      `The job's input is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`,
+    );
+  }
+  return parsed.data;
+}

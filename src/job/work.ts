@@ -1,0 +1,139 @@
+import { z } from "zod";
+import { childRequest, taskRequest, type ChildRequest, type TaskRequest } from "../blueprint/requests.ts";
+import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
+import { clockOf } from "./clock.ts";
+import type { Branch, JobRecord, Notice, SingleTask, Surroundings, Task } from "./record.ts";
+import { jsonBytes } from "./state-history.ts";
+import { StepError } from "./step-error.ts";
+
+/** The branches of a fan-out that have not ended, by task id, in submission order. */
+export type OpenBranches = ReadonlyMap<string, Branch>;
+
+function checked<T>(schema: z.ZodType<T>, request: unknown, job: JobRecord, what: string): void {
+  const parsed = schema.safeParse(request);
+  if (parsed.success) return;
+  throw new StepError(`State '${job.state}' ${what} that is not valid: ${z.prettifyError(parsed.error)}`);
+}
+
+function requireSize(job: JobRecord, whose: string, what: string, value: unknown): void {
+  const bytes = jsonBytes(value ?? null);
+  if (bytes <= MAX_INLINE_BYTES) return;
+  throw new StepError(
+    `${whose} of state '${job.state}' has ${what} of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Pass a reference instead of the content.`,
+  );
+}
+
+function after(now: number, seconds: number | undefined): number | null {
+  return seconds === undefined ? null : now + seconds * 1000;
+}
+
+/** The task's time limits, counted from `now`. */
+export function withLimits<T extends Task>(task: T, now: number): T {
+  const { dispatchTimeoutSeconds, resultTimeoutSeconds } = task.request;
+  return {
+    ...task,
+    dispatchedAt: now,
+    dispatchBy: after(now, dispatchTimeoutSeconds),
+    resultBy: after(now, resultTimeoutSeconds),
+  };
+}
+
+function firstAttempt(job: JobRecord, request: TaskRequest, number: number, around: Surroundings): Task {
+  return {
+    id: `${job.id}-${number}`,
+    request,
+    child: null,
+    attempt: 1,
+    lease: around.newLease(),
+    failures: 0,
+    losses: 0,
+    dispatchedAt: around.now,
+    // What is begun while the job is paused goes out when it is resumed.
+    retryAt: job.pause?.at ?? null,
+    dispatchBy: null,
+    resultBy: null,
+  };
+}
+
+/**
+ * The first attempt of a task for a worker.
+ * @throws {StepError} when the request is not valid or too large
+ */
+export function newTask(
+  job: JobRecord,
+  bp: CompleteBlueprint,
+  request: TaskRequest,
+  number: number,
+  around: Surroundings,
+): Task {
+  checked(taskRequest, request, job, "dispatches a task");
+  requireSize(job, `Task '${request.type}'`, "params", request.params);
+  const { dispatchSeconds, resultSeconds } = job.defaultTimeouts;
+  const retry = { ...bp.retry, ...request.retry };
+  const full: TaskRequest = {
+    ...request,
+    ...(Object.keys(retry).length === 0 ? {} : { retry }),
+    ...(dispatchSeconds === null ? {} : { dispatchTimeoutSeconds: request.dispatchTimeoutSeconds ?? dispatchSeconds }),
+    ...(resultSeconds === null ? {} : { resultTimeoutSeconds: request.resultTimeoutSeconds ?? resultSeconds }),
+  };
+  return withLimits(firstAttempt(job, full, number, around), clockOf(job, around));
+}
+
+/**
+ * A child job as a piece of work: its id is the task's id.
+ * @throws {StepError} when the request is not valid or the nesting too deep
+ */
+export function newChild(job: JobRecord, request: ChildRequest, number: number, around: Surroundings): Task {
+  checked(childRequest, request, job, "runs a child job");
+  requireSize(job, `Child '${request.blueprint}'`, "initialData", request.initialData);
+  if (job.depth >= MAX_CHILD_DEPTH) {
+    throw new StepError(
+      `State '${job.state}' runs a child job, but this job is ${job.depth} levels deep already; ${MAX_CHILD_DEPTH} are allowed. Does a blueprint run itself?`,
+    );
+  }
+  const work: TaskRequest = {
+    type: `blueprint:${request.blueprint}`,
+    params: request.initialData ?? {},
+    ...(request.timeoutSeconds === undefined ? {} : { resultTimeoutSeconds: request.timeoutSeconds }),
+  };
+  return withLimits({ ...firstAttempt(job, work, number, around), child: request.blueprint }, clockOf(job, around));
+}
+
+/** True while the present attempt is out: offered, with a worker, or running as a child job. */
+export function isOut(task: Task | Branch): boolean {
+  if (task.retryAt !== null) return false;
+  return !("outcome" in task) || (task.outcome === null && !task.queued);
+}
+
+/** The attempts that are out. */
+export function outstanding(job: JobRecord, open: OpenBranches): readonly (SingleTask | Branch)[] {
+  return (job.task === null ? [...open.values()] : [job.task]).filter(isOut);
+}
+
+/** The next attempt of a task, offered at `at` (epoch ms). */
+export function nextAttempt<T extends Task>(task: T, at: number, around: Surroundings): T {
+  return {
+    ...task,
+    attempt: task.attempt + 1,
+    lease: around.newLease(),
+    dispatchedAt: at,
+    dispatchBy: after(at, task.request.dispatchTimeoutSeconds),
+  };
+}
+
+/** An attempt that was held back goes out: it may wait for a worker from now on, however late that is. */
+export function sentOut<T extends Task>(task: T, now: number): T {
+  return { ...task, retryAt: null, dispatchedAt: now, dispatchBy: after(now, task.request.dispatchTimeoutSeconds) };
+}
+
+/** What it takes to let attempts go: child jobs are told for certain, workers as well as can be. */
+export function letGo(tasks: readonly Task[]): {
+  readonly notices: readonly Notice[];
+  readonly releases: readonly Task[];
+} {
+  return {
+    notices: tasks.filter((task) => task.child !== null).map((task) => ({ kind: "cancel_child", jobId: task.id })),
+    releases: tasks.filter((task) => task.child === null),
+  };
+}

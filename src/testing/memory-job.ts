@@ -1,0 +1,319 @@
+import type { ResultAck } from "@batuta/worker/protocol";
+import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { narrowCancel } from "../job/cancel.ts";
+import type { CommandAnswer, JobCommand } from "../job/command.ts";
+import { refused } from "../job/command.ts";
+import { applyCommand } from "../job/commands.ts";
+import { nextDeadline } from "../job/deadlines.ts";
+import { endJob } from "../job/ending.ts";
+import { unsentEvents } from "../job/events.ts";
+import { loseTask, type LossReason } from "../job/lose-task.ts";
+import { holdBack } from "../job/pause.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type ChildOutcome,
+  type JobRecord,
+  type MachineSettings,
+  type Notice,
+  type Surroundings,
+  type Task,
+} from "../job/record.ts";
+import { runStep, type StepRun } from "../job/run-step.ts";
+import { isEnded } from "../job/status.ts";
+import { takeBranchResult } from "../job/take-branch.ts";
+import { takeChildOutcome } from "../job/take-child.ts";
+import { takeSingleResult, type ReportedResult } from "../job/take-result.ts";
+import { dueChange, timeOutTask } from "../job/timeouts.ts";
+import { takeWorkerEvent, type WorkerEvent } from "../job/worker-event.ts";
+import { outstanding } from "../job/work.ts";
+
+/** What a job in memory needs from whoever plays the world around it. */
+export interface MemoryJobNeeds {
+  /** The job as it is created, `pending`. */
+  readonly created: JobRecord;
+  readonly blueprint: CompleteBlueprint | null;
+  readonly settings: MachineSettings;
+  /** The clock, epoch ms; it may be moved between two calls, forwards. */
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Called after each commit: with the work that is now on offer, and what leaves the job besides. */
+  readonly committed?: (change: Change) => void;
+}
+
+/**
+ * A job without its object: the engine's own pure code, with memory in place of storage and nothing that happens by
+ * itself. Whoever holds it plays the workers, the people and the clock. What it does is what the job object does; only
+ * crashes are left out.
+ */
+export class MemoryJob {
+  readonly #needs: MemoryJobNeeds;
+  /** All branches of all fan-outs there have been, by task id. */
+  readonly branches = new Map<string, Branch>();
+  /** When a worker took an attempt, by task id. */
+  readonly #takenAt = new Map<string, number>();
+  #job: JobRecord;
+  readonly #open = new Map<string, Branch>();
+  /** The state whose handler is under way, and since when; what an older handler decides comes too late. */
+  #step: Pick<JobRecord, "state" | "stateSince"> | null = null;
+  readonly #slow = new Set<Promise<void>>();
+  #leases = 0;
+
+  constructor(needs: MemoryJobNeeds) {
+    this.#needs = needs;
+    this.#job = needs.created;
+  }
+
+  get record(): JobRecord {
+    return this.#job;
+  }
+
+  /** The branches of the present fan-out that have not ended. */
+  get open(): ReadonlyMap<string, Branch> {
+    return this.#open;
+  }
+
+  /** All branches of the present fan-out, in submission order. */
+  get fanOutBranches(): readonly Branch[] {
+    return this.#ofFanOut(this.#job, []);
+  }
+
+  /** All history so far, in order, but for what was {@link sent}. */
+  get events() {
+    return unsentEvents(this.#job, this.branches.values());
+  }
+
+  /**
+   * All that is to leave the job has left it.
+   * @returns the notices among it; history is in {@link events}, before
+   */
+  sent(): readonly Notice[] {
+    const { notices, eventSeq } = this.#job;
+    this.#job = { ...this.#job, sentSeq: eventSeq, unsent: [], notices: [] };
+    return notices;
+  }
+
+  /** Resolves once no handler is under way any more. */
+  async settled(): Promise<void> {
+    while (this.#slow.size > 0) await Promise.all(this.#slow);
+  }
+
+  /** A worker has taken the present attempt of a task. */
+  take(taskId: string): void {
+    this.#takenAt.set(taskId, this.#needs.now());
+  }
+
+  /** How far the job's single task is, 0 to 1. */
+  progress(taskId: string, progress: number, message?: string): void {
+    if (this.#job.task?.id !== taskId) return;
+    this.#job = { ...this.#job, progress, ...(message === undefined ? {} : { progressMessage: message }) };
+  }
+
+  report(result: ReportedResult): ResultAck {
+    const bp = this.#needs.blueprint;
+    const taken =
+      this.#job.fanOut === null && bp !== null
+        ? takeSingleResult(this.#job, bp, result, this.#around())
+        : takeBranchResult(this.#job, this.#open, result, this.#around());
+    this.#maybe(taken.change);
+    return taken.ack;
+  }
+
+  /** @returns whether it changed anything */
+  lose(taskId: string, attempt: number, reason: LossReason): boolean {
+    if (isEnded(this.#job.status)) return false;
+    return this.#maybe(loseTask(this.#job, this.#open, taskId, attempt, reason, this.#around()));
+  }
+
+  /** @returns whether it changed anything */
+  childEnded(childId: string, outcome: ChildOutcome): boolean {
+    const bp = this.#needs.blueprint;
+    return bp !== null && this.#maybe(takeChildOutcome(this.#job, bp, this.#open, childId, outcome, this.#around()));
+  }
+
+  /** @returns whether it changed anything */
+  workerEvent(event: WorkerEvent): boolean {
+    const bp = this.#needs.blueprint;
+    return bp !== null && this.#maybe(takeWorkerEvent(this.#job, bp, event, this.#around()));
+  }
+
+  /**
+   * @param held the attempts that workers have at this moment: a cancel waits for their answers, a pause leaves them
+   */
+  command(by: string, asked: JobCommand, held: readonly string[] = [...this.#takenAt.keys()]): CommandAnswer {
+    const { answer, change } = applyCommand(this.#job, this.#needs.blueprint, this.#open, by, asked, this.#around());
+    if (change === null) return answer;
+    this.#apply(change);
+    if (this.#job.cancellation !== null && asked.do === "cancel") {
+      const waitsFor = outstanding(this.#job, this.#open).filter(
+        (task) => task.child !== null || held.includes(task.id),
+      );
+      this.#apply(
+        changed(
+          narrowCancel(
+            this.#job,
+            waitsFor.map(({ id }) => id),
+            this.#around(),
+          ),
+        ),
+      );
+    }
+    if (this.#job.pause !== null && asked.do === "pause") {
+      const back = outstanding(this.#job, this.#open).filter((task) => task.child === null && !held.includes(task.id));
+      this.#maybe(
+        holdBack(
+          this.#job,
+          this.#open,
+          back.map(({ id }) => id),
+          this.#around(),
+        ),
+      );
+    }
+    // What a resumed job held back is due at once.
+    if (asked.do === "resume") this.catchUp();
+    return answer.ok ? { ...answer, status: this.#job.status } : refused(answer.code, answer.error);
+  }
+
+  /** When time will bring the next thing, epoch ms; null when time brings nothing. */
+  get nextAt(): number | null {
+    const job = this.#job;
+    const task = job.task === null ? null : this.#ifTaken(job.task);
+    const open = [...this.#open.values()].map((branch) => this.#ifTaken(branch));
+    const due = nextDeadline({ ...job, task, checkAt: null, unsent: [], notices: [] }, open, 0);
+    const still = isEnded(job.status) || job.pause !== null || job.cancellation !== null;
+    const ends = still ? [] : this.#taken().map(({ endsAt }) => endsAt);
+    const first = Math.min(due ?? Infinity, ...ends);
+    return first === Infinity ? null : first;
+  }
+
+  /** Does everything that is due by now. */
+  catchUp(): void {
+    for (;;) {
+      const due = this.#due();
+      if (due === null) return;
+      const before = this.#job;
+      this.#apply(due);
+      if (this.#job === before) return;
+    }
+  }
+
+  #due(): Change | null {
+    if (isEnded(this.#job.status)) return null;
+    const bp = this.#needs.blueprint;
+    const change = dueChange(this.#job, bp, this.#open, this.#around());
+    if (change !== null || this.#job.pause !== null || this.#job.cancellation !== null) return change;
+    const now = this.#needs.now();
+    for (const { task, endsAt } of this.#taken()) {
+      if (endsAt <= now) return this.#timedOut(task, "execution", this.#timeoutMs(task) / 1000);
+    }
+    for (const task of outstanding(this.#job, this.#open)) {
+      if (task.dispatchBy === null || task.dispatchBy > now || this.#takenAt.has(task.id)) continue;
+      return this.#timedOut(task, "dispatch", task.request.dispatchTimeoutSeconds ?? 0);
+    }
+    return null;
+  }
+
+  #timedOut(task: Task, limit: "execution" | "dispatch", seconds: number): Change | null {
+    return timeOutTask(this.#job, this.#open, task.id, task.attempt, limit, seconds, this.#around());
+  }
+
+  /** A task that a worker has need not be taken by anybody any more. */
+  #ifTaken<T extends Task>(task: T): T {
+    return this.#takenAt.has(task.id) ? { ...task, dispatchBy: null } : task;
+  }
+
+  #taken(): { readonly task: Task; readonly endsAt: number }[] {
+    return outstanding(this.#job, this.#open).flatMap((task) => {
+      const at = this.#takenAt.get(task.id);
+      return at === undefined ? [] : [{ task, endsAt: at + this.#timeoutMs(task) }];
+    });
+  }
+
+  #timeoutMs(task: Task): number {
+    const seconds = task.request.timeoutSeconds;
+    return seconds === undefined ? this.#needs.settings.taskTimeoutMs : seconds * 1000;
+  }
+
+  #around(): Surroundings {
+    return {
+      now: this.#needs.now(),
+      random: this.#needs.random,
+      newLease: () => `lease-${++this.#leases}`,
+      settings: this.#needs.settings,
+    };
+  }
+
+  #maybe(change: Change | null): boolean {
+    if (change !== null) this.#apply(change);
+    return change !== null;
+  }
+
+  #apply(change: Change): void {
+    const { status, pause, state, stateSince } = change.record;
+    if (this.#step?.state !== state || this.#step.stateSince !== stateSince || status !== "running") this.#step = null;
+    // No time brings on a step that is under way already.
+    if (this.#step !== null) this.#commit({ ...change, record: { ...change.record, wakeAt: null } });
+    else if (status === "running" && pause === null) this.#run(change);
+    else this.#commit(change);
+  }
+
+  #run(from: Change): void {
+    const bp = this.#needs.blueprint;
+    let change = from;
+    for (;;) {
+      const { record: job, branches } = change;
+      if (bp === null) {
+        const error = `Blueprint '${job.blueprint}' not found: it is not deployed any more.`;
+        const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, this.#needs.now());
+        return this.#commit({ ...change, record: ended });
+      }
+      const run = runStep(job, bp, () => this.#ofFanOut(job, branches), this.#around());
+      if ("started" in run) {
+        this.#commit({ ...change, record: { ...run.started, wakeAt: null } });
+        this.#await(run);
+        return;
+      }
+      change = {
+        ...run.done,
+        branches: [...branches, ...run.done.branches],
+        releases: [...change.releases, ...run.done.releases],
+      };
+      if (run.done.record.status !== "running") return this.#commit(change);
+    }
+  }
+
+  #await(run: Extract<StepRun, { started: JobRecord }>): void {
+    const { state, stateSince } = run.started;
+    const step = { state, stateSince };
+    this.#step = step;
+    const slow = run.settled.then((finish) => {
+      this.#slow.delete(slow);
+      // Cancelled or moved meanwhile: what the handler decided comes too late.
+      if (this.#step !== step) return;
+      this.#step = null;
+      this.#apply(finish(this.#job, this.#around()));
+    });
+    this.#slow.add(slow);
+  }
+
+  #ofFanOut({ fanOut }: JobRecord, unwritten: readonly Branch[]): Branch[] {
+    if (fanOut === null) return [];
+    const all = new Map([...this.branches, ...unwritten.map((branch) => [branch.id, branch] as const)]);
+    return [...all.values()].filter(({ number }) => number >= fanOut.first && number < fanOut.first + fanOut.total);
+  }
+
+  #commit(change: Change): void {
+    const { fanOut } = change.record;
+    if (fanOut?.first !== this.#job.fanOut?.first) this.#open.clear();
+    this.#job = change.record;
+    for (const branch of change.branches) {
+      this.branches.set(branch.id, branch);
+      if (fanOut !== null && branch.number >= fanOut.first && branch.outcome === null)
+        this.#open.set(branch.id, branch);
+      else this.#open.delete(branch.id);
+    }
+    for (const task of [...change.offers, ...change.releases]) this.#takenAt.delete(task.id);
+    this.#needs.committed?.(change);
+  }
+}

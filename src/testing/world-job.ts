@@ -1,0 +1,128 @@
+import type { ResultAck, TaskOutcome } from "@batuta/worker/protocol";
+import type { CompleteBlueprint } from "../blueprint/index.ts";
+import type { JobEvent } from "../history/events.ts";
+import { unsentEvents } from "../job/events.ts";
+import type { Change, JobRecord, MachineSettings, Notice, Task } from "../job/record.ts";
+import { isEnded } from "../job/status.ts";
+import { outstanding } from "../job/work.ts";
+import type { NoticeMessage } from "../notices/messages.ts";
+import { MemoryJob } from "./memory-job.ts";
+
+/** Under whose name fake workers and the test itself report. */
+export const TEST_WORKER = "test-worker";
+
+/** Who has an attempt: a fake worker that is at it, the test, or a worker that will never answer. */
+export type Holder = "worker" | "test" | "nobody";
+
+interface Attempt {
+  readonly number: number;
+  readonly letGo: AbortController;
+  holder: Holder;
+}
+
+interface WorldJobNeeds {
+  readonly created: JobRecord;
+  readonly blueprint: CompleteBlueprint;
+  readonly settings: MachineSettings;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Called when something is to leave the job. */
+  readonly touched: (job: WorldJob) => void;
+}
+
+/** One job of a test's world: the job in memory, and what has left it so far. */
+export class WorldJob {
+  readonly memory: MemoryJob;
+  readonly blueprint: CompleteBlueprint;
+  readonly history: JobEvent[] = [];
+  /** What clients and people have been told. */
+  readonly told: NoticeMessage[] = [];
+  readonly #attempts = new Map<string, Attempt>();
+  #commits: Change[] = [];
+
+  constructor({ created, blueprint, settings, now, random, touched }: WorldJobNeeds) {
+    this.blueprint = blueprint;
+    this.memory = new MemoryJob({
+      created,
+      blueprint,
+      settings,
+      now,
+      random,
+      committed: (change) => {
+        this.#remember(change);
+        this.#commits.push(change);
+        touched(this);
+      },
+    });
+    this.history.push(...unsentEvents(created, []));
+  }
+
+  get record(): JobRecord {
+    return this.memory.record;
+  }
+
+  get isLive(): boolean {
+    return !isEnded(this.record.status);
+  }
+
+  /** Tasks for workers that are out at this moment, in order. */
+  get openTasks(): readonly Task[] {
+    return outstanding(this.record, this.memory.open).filter((task) => task.child === null);
+  }
+
+  /** Who has the present attempt of a task; null while no worker has taken it. */
+  holderOf(task: Task): Holder | null {
+    const attempt = this.#attempts.get(task.id);
+    return attempt?.number === task.attempt ? attempt.holder : null;
+  }
+
+  /** Somebody takes a task. @returns what says that it is not wanted any more */
+  take(task: Task, holder: Holder): AbortSignal {
+    const known = this.#attempts.get(task.id);
+    if (known?.number === task.attempt) {
+      known.holder = holder;
+      return known.letGo.signal;
+    }
+    const attempt = { number: task.attempt, letGo: new AbortController(), holder };
+    this.#attempts.set(task.id, attempt);
+    this.memory.take(task.id);
+    return attempt.letGo.signal;
+  }
+
+  report({ id, attempt, lease }: Task, outcome: TaskOutcome): ResultAck {
+    return this.memory.report({ taskId: id, attempt, lease, workerId: TEST_WORKER, outcome });
+  }
+
+  lose(task: Task): void {
+    this.memory.lose(task.id, task.attempt, "worker_gone");
+  }
+
+  /** Tells whoever has an attempt that it is not wanted any more. */
+  release(task: Task): void {
+    const attempt = this.#attempts.get(task.id);
+    if (attempt?.number === task.attempt) attempt.letGo.abort(new Error("The task is not wanted any more."));
+  }
+
+  /** All that was to leave the job since this was last asked. */
+  leaving(): { readonly offers: readonly Task[]; readonly releases: readonly Task[]; readonly notices: readonly Notice[] } {
+    const commits = this.#commits;
+    this.#commits = [];
+    return {
+      offers: commits.flatMap(({ offers }) => offers),
+      releases: commits.flatMap(({ releases }) => releases),
+      notices: this.memory.sent(),
+    };
+  }
+
+  /** The names of the states that were entered, in order. */
+  get states(): string[] {
+    return this.history
+      .filter((event) => event.event_type === "state_started" && event.attempt_number === 1)
+      .map(({ state }) => state);
+  }
+
+  #remember({ record, branches }: Change): void {
+    const known = this.history.at(-1)?.seq ?? 0;
+    this.history.push(...unsentEvents({ ...record, sentSeq: known }, branches));
+  }
+}

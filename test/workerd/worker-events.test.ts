@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import type { TaskPayload } from "@batuta/worker/protocol";
+import { call, createJob, expectJob, unique, viewJob, WORKER } from "../support/workerd-api.ts";
+import { WAYS } from "../support/workerd-clock.ts";
+import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+
+const eventOf = (task: TaskPayload, type: string, payload: object, id = unique()) => ({
+  event_id: id,
+  event_type: type,
+  payload,
+  target_job_id: task.job_id,
+  target_task_id: task.task_id,
+});
+const post = (workerId: string, event: object) =>
+  call("POST", "/_worker/events", { headers: WORKER, json: { worker_id: workerId, ...event } });
+
+async function polledTask() {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  const id = await createJob("eventful", { type });
+  const task = await poll(workerId);
+  if (task === null) throw new Error("There was no task.");
+  return { id, workerId, task };
+}
+
+describe.each(WAYS)("a worker's event, %s,", (_, between) => {
+  test("moves its job on, and leaves the task behind", async () => {
+    const { id, workerId, task } = await polledTask();
+    await between();
+    expect(await post(workerId, eventOf(task, "stream_started", { url: "rtmp://x" }))).toMatchObject({
+      status: 200,
+      body: { status: "event_accepted" },
+    });
+    await expectJob(id, { status: "finished", current_state: "begun", result: "rtmp://x" });
+    await between();
+    expect((await postResult(workerId, resultOf(task))).body).toMatchObject({ status: "ignored" });
+  });
+
+  test("without a transition is noted and moves nothing", async () => {
+    const { id, workerId, task } = await polledTask();
+    await between();
+    expect((await post(workerId, eventOf(task, "warming_up", {}))).status).toBe(200);
+    expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker" });
+    await postResult(workerId, resultOf(task));
+    await expectJob(id, { status: "finished", current_state: "done" });
+  });
+
+  test("comes over the socket as well, in either generation's form", async () => {
+    const type = unique();
+    const worker = await socketWorker([type], { slots: 2 });
+    const [first, second] = [await createJob("eventful", { type }), await createJob("eventful", { type })];
+    const tasks = [await worker.task(), await worker.task()];
+    await between();
+    for (const [i, task] of tasks.entries()) {
+      const event = eventOf(task, "stream_started", { url: `rtmp://${i}` });
+      worker.send(i === 0 ? { type: "event", ...event } : event);
+    }
+    await expectJob(first, { status: "finished", result: "rtmp://0" });
+    await expectJob(second, { status: "finished", result: "rtmp://1" });
+  });
+});
+
+test("a progress event is the task's progress", async () => {
+  const { id, workerId, task } = await polledTask();
+  expect((await post(workerId, eventOf(task, "progress", { progress: 0.4, message: "frames" }))).status).toBe(200);
+  expect(await viewJob(id)).toMatchObject({ progress: 0.4, progress_message: "frames" });
+  expect((await post(workerId, eventOf(task, "progress", { progress: 4 }))).body).toMatchObject({ status: "error" });
+});
