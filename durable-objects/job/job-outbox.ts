@@ -17,6 +17,9 @@ import type { Env } from "../../src/env.ts";
 import type { Placed, TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 
+/** A queue message but for what surrounds its offers. */
+const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
+
 export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
@@ -126,14 +129,33 @@ export class JobOutbox {
   }
 
   async #queued(shard: string, offers: Offer[]): Promise<void> {
-    const bodies = offers.map((offer): DispatchMessage => ({ v: 1, shard, offers: [offer] }));
-    const small = bodies.filter((body) => jsonBytes(body) <= MAX_QUEUE_MESSAGE_BYTES);
+    const { messages, large } = packOffers(shard, offers);
     try {
-      if (small.length > 0) await queueProducer(this.#env, "dispatch").send(small);
+      await queueProducer(this.#env, "dispatch").send(messages);
     } catch {
       // The job's check offers anew what did not arrive.
     }
-    const large = offers.filter((offer) => jsonBytes(offer) > MAX_QUEUE_MESSAGE_BYTES);
     if (large.length > 0) await this.#direct(shard, large);
   }
+}
+
+/** As few messages as the queue's size allows: each is paid for. What is too large for any goes without the queue. */
+function packOffers(shard: string, offers: readonly Offer[]): { messages: DispatchMessage[]; large: Offer[] } {
+  const messages: { v: 1; shard: string; offers: Offer[] }[] = [];
+  const large: Offer[] = [];
+  let room = 0;
+  for (const offer of offers) {
+    const bytes = jsonBytes(offer) + 1;
+    if (bytes > MAX_OFFERS_BYTES) {
+      large.push(offer);
+      continue;
+    }
+    if (bytes > room) {
+      messages.push({ v: 1, shard, offers: [] });
+      room = MAX_OFFERS_BYTES;
+    }
+    messages.at(-1)?.offers.push(offer);
+    room -= bytes;
+  }
+  return { messages, large };
 }

@@ -93,11 +93,11 @@ describe.each(WAYS)("a fan-out, %s,", (_, between) => {
     });
   });
 
-  test("of 200 whose results are posted at once is aggregated once", async () => {
+  test("of 1,000 whose results are posted at once is aggregated once", { timeout: 60_000 }, async () => {
     const type = unique();
     const workers: WorkerSocket[] = [];
-    for (let n = 0; n < 4; n += 1) workers.push(await socketWorker([type], { slots: 50 }));
-    const id = await createJob("fan-out", { type, count: 200 });
+    for (let n = 0; n < 20; n += 1) workers.push(await socketWorker([type], { slots: 50 }));
+    const id = await createJob("fan-out", { type, count: 1_000 });
     const held = await Promise.all(
       workers.map(async (worker) => {
         const tasks: TaskPayload[] = [];
@@ -112,7 +112,7 @@ describe.each(WAYS)("a fan-out, %s,", (_, between) => {
     const ended = { status: 200, body: { status: "parallel_branch_result_accepted" } };
     for (const { status, body } of answers) expect({ status, body }).toEqual(ended);
     await between();
-    await expectJob(id, { status: "finished", result: { order: numbers(200), succeeded: 200 } });
+    await expectJob(id, { status: "finished", result: { order: numbers(1_000), succeeded: 1_000 } });
     expect(aggregatorRuns.get(id)).toBe(1);
   });
 
