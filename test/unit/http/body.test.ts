@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { checkBody, readJson, readOptionalJson } from "../../../src/http/body.ts";
+import { checkBody, readJson, readJsonOrNothing, readOptionalJson } from "../../../src/http/body.ts";
 import { Problem } from "../../../src/http/problem.ts";
-import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES } from "../../../src/limits.ts";
+import { BODY_READ_TIMEOUT_MS, MAX_BODY_BYTES, MAX_JSON_DEPTH } from "../../../src/limits.ts";
 
 const encoder = new TextEncoder();
 
@@ -88,10 +88,33 @@ describe("a body that is not JSON", () => {
     });
   });
 
+  test("is one whose lists and objects are nested deeper than any program walks", async () => {
+    const nested = (depth: number) => `${'[{"[{":'.repeat(depth / 2)}"\\"[["${"}]".repeat(depth / 2)}`;
+    expect(await readJson(post(nested(MAX_JSON_DEPTH)))).toHaveLength(1);
+    for (const depth of [MAX_JSON_DEPTH + 2, 100_000]) {
+      expect(await problemOf(readJson(post(nested(depth))))).toMatchObject({
+        status: 400,
+        code: "bad_json",
+        details: "Lists and objects are nested more than 500 deep.",
+      });
+    }
+  });
+
   test("counts as none where none is needed", async () => {
     expect(
       await Promise.all([readOptionalJson(post(null)), readOptionalJson(post("{")), readOptionalJson(post('{"a":1}'))]),
     ).toEqual([null, null, { a: 1 }]);
+  });
+});
+
+describe("a body that may be empty", () => {
+  test.each([null, "", " \n"])("is null when it is: %j", async (body) => {
+    expect(await readJsonOrNothing(post(body))).toBeNull();
+  });
+
+  test("is still JSON when it is not", async () => {
+    expect(await readJsonOrNothing(post('{"a":1}'))).toEqual({ a: 1 });
+    expect(await problemOf(readJsonOrNothing(post("{")))).toMatchObject({ status: 400, code: "bad_json" });
   });
 });
 
