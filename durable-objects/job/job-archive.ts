@@ -1,5 +1,5 @@
 import type { Env } from "../../src/env.ts";
-import { archiveKey, type ArchivedJob } from "../../src/history/archive.ts";
+import { writeArchive } from "../../src/history/archive.ts";
 import type { Branch, JobRecord } from "../../src/job/record.ts";
 import { countBranches, jobView } from "../../src/job/view.ts";
 
@@ -12,16 +12,12 @@ import { countBranches, jobView } from "../../src/job/view.ts";
 export async function archiveJob(env: Env, record: JobRecord, branches: readonly Branch[]): Promise<boolean> {
   if (env.PAYLOADS === undefined) return false;
   const view = jobView(record, record.fanOut === null ? null : countBranches(branches));
-  const archived: ArchivedJob = {
+  await writeArchive(env.PAYLOADS, record.id, record.requestDigest, {
     v: 1,
     client: record.client.name,
-    request_digest: record.requestDigest,
     view,
     record: { ...record },
     branches: branches.map((branch) => ({ ...branch })),
-  };
-  await env.PAYLOADS.put(archiveKey(record.id), JSON.stringify(archived), {
-    httpMetadata: { contentType: "application/json" },
   });
   return true;
 }

@@ -1,4 +1,5 @@
 import type { Env } from "../../src/env.ts";
+import { LET_CHILD_GO } from "../../src/job/child.ts";
 import type { JobRecord, Notice } from "../../src/job/record.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { outcomeOf } from "../../src/job/outcome.ts";
@@ -14,7 +15,7 @@ export async function sendNotice(env: Env, job: JobRecord, notice: Notice): Prom
   switch (notice.kind) {
     case "cancel_child":
       await callObject(env.JOBS, notice.jobId, (child) =>
-        child.command(null, `job:${job.id}`, { do: "cancel", reason: "the job that ran it goes on without it" }),
+        child.command(null, `job:${job.id}`, LET_CHILD_GO),
       );
       return;
     case "tell_parent": {
@@ -23,7 +24,8 @@ export async function sendNotice(env: Env, job: JobRecord, notice: Notice): Prom
       await callObject(env.JOBS, parent.jobId, (object) => object.childEnded(parent.taskId, outcomeOf(job)));
       return;
     }
-    default: {
+    case "webhook":
+    case "ask_people": {
       const message = messageOf(job, notice);
       if (message !== null) await queueProducer(env, "notices").send([message]);
     }

@@ -1,12 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
-import { jsonObject, type JsonObject, type ResultAck } from "@batuta/worker/protocol";
-import { z } from "zod";
+import type { JsonObject, ResultAck } from "@batuta/worker/protocol";
 import { catalog } from "../../src/catalog.ts";
 import { readConfiguration, type Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { refused, type CommandAnswer, type JobCommand } from "../../src/job/command.ts";
 import { applyCommand } from "../../src/job/commands.ts";
+import { notDeployed } from "../../src/job/child.ts";
 import { createJob, type CreateJob } from "../../src/job/create.ts";
+import { readInput } from "../../src/job/input.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
 import { outcomeOf } from "../../src/job/outcome.ts";
 import { changed, type ChildOutcome } from "../../src/job/record.ts";
@@ -75,13 +76,10 @@ export class JobObject extends DurableObject<Env> {
   ): { readonly ok: true } | { readonly ok: false; readonly error: string } {
     if (this.#live.record !== null) return { ok: true };
     const bp = catalog.get(blueprintName);
-    if (bp === undefined) return { ok: false, error: `Blueprint '${blueprintName}' is not deployed.` };
-    const parsed = (bp.input ?? jsonObject).safeParse(input.initialData);
-    if (!parsed.success) {
-      const why = z.prettifyError(parsed.error);
-      return { ok: false, error: `Input validation failed for blueprint '${blueprintName}': ${why}` };
-    }
-    this.create(blueprintName, { ...input, initialData: parsed.data });
+    if (bp === undefined) return { ok: false, error: notDeployed(blueprintName) };
+    const checked = readInput(bp, input.initialData);
+    if (!checked.ok) return { ok: false, error: checked.error };
+    this.create(blueprintName, { ...input, initialData: checked.input });
     return { ok: true };
   }
 

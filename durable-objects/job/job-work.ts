@@ -1,6 +1,6 @@
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
-import { jsonObject } from "@batuta/worker/protocol";
+import { childRequestOf, refusedChild } from "../../src/job/child.ts";
 import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
 import { log } from "../../src/observability/log.ts";
 import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
@@ -100,7 +100,7 @@ export class JobWork {
       for (const [i, error] of errors.entries()) {
         const taskId = some[i]?.id;
         if (error === null || taskId === undefined) continue;
-        refused.push({ taskId, outcome: { status: "failed", state: "", result: null, error } });
+        refused.push({ taskId, outcome: refusedChild(error) });
       }
     }
     return refused;
@@ -108,17 +108,7 @@ export class JobWork {
 
   /** @returns why the child cannot be; null when it is, or when that is not known */
   async #beginOne(job: JobRecord, task: Task): Promise<string | null> {
-    const input = {
-      id: task.id,
-      client: job.client,
-      initialData: jsonObject.parse(task.request.params),
-      requestDigest: "",
-      tracing: { ...job.tracing },
-      metadata: job.metadata,
-      parent: { jobId: job.id, taskId: task.id, attempt: task.attempt },
-      depth: job.depth + 1,
-      deadlineAt: job.deadlineAt,
-    };
+    const input = childRequestOf(job, task);
     try {
       const begun = await callObject(this.#env.JOBS, task.id, (child) => child.createChild(task.child ?? "", input));
       if (!begun.ok) return begun.error;

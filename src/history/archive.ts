@@ -5,14 +5,12 @@ import { z } from "zod";
 const archivedJob = z.object({
   v: z.literal(1),
   client: z.string(),
-  /** Tells a repeated create request from another one with the same key. */
-  request_digest: z.string(),
   /** What `GET …/jobs/{id}` answered, and still does. */
   view: jsonObject,
   record: jsonObject,
   branches: z.array(jsonObject),
 });
-export type ArchivedJob = z.infer<typeof archivedJob>;
+type ArchivedJob = z.infer<typeof archivedJob>;
 
 /** Where the archive keeps a job. */
 export function archiveKey(jobId: string): string {
@@ -40,7 +38,20 @@ export async function archivedBefore(
   jobId: string,
   requestDigest: string,
 ): Promise<"existing" | "conflict" | null> {
-  const archived = await readArchive(bucket, jobId);
-  if (archived === null) return null;
-  return archived.request_digest === requestDigest ? "existing" : "conflict";
+  const head = await bucket?.head(archiveKey(jobId));
+  if (head === null || head === undefined) return null;
+  return head.customMetadata?.["request_digest"] === requestDigest ? "existing" : "conflict";
+}
+
+/** Writes a job to the archive. @throws what R2 throws */
+export async function writeArchive(
+  bucket: R2Bucket,
+  jobId: string,
+  requestDigest: string,
+  job: ArchivedJob,
+): Promise<void> {
+  await bucket.put(archiveKey(jobId), JSON.stringify(job), {
+    httpMetadata: { contentType: "application/json" },
+    customMetadata: { request_digest: requestDigest },
+  });
 }

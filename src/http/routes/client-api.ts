@@ -2,6 +2,7 @@ import { identifier, jsonObject, type JsonObject } from "@batuta/worker/protocol
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { readArchivedJob } from "../../history/archive.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
 import { SHARDS } from "../../registry/shards.ts";
 import { settingsPatch } from "../../settings/deployment-settings.ts";
@@ -10,6 +11,7 @@ import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
 import { jobNotFound, Problem } from "../problem.ts";
+import { requireAdmin } from "../require-admin.ts";
 import { batchApi } from "./batch.ts";
 import { jobCommands } from "./job-commands.ts";
 import { quarantineApi } from "./quarantine.ts";
@@ -22,11 +24,6 @@ const listing = z.object({
   parent_id: z.string().optional(),
 });
 
-function requireAdmin(client: { readonly admin: boolean }): void {
-  if (!client.admin)
-    throw new Problem(403, "forbidden", "Only a client with admin = true in clients.toml may do this.");
-}
-
 /** Where a worker runs is the operator's business, not every client's. */
 function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...rest }: JsonObject): JsonObject {
   const inner = jsonObject.safeParse(capabilities);
@@ -35,11 +32,13 @@ function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...res
 
 /** @throws {Problem} 404 when there is no such job, or it is another client's */
 async function viewJob(c: Context<HttpEnv>, jobId: string) {
-  const job = identifier.safeParse(jobId).success
-    ? await callObject(c.env.JOBS, jobId, (object) => object.view(c.get("client").name))
-    : null;
-  if (job === null) throw jobNotFound();
-  return job;
+  if (!identifier.safeParse(jobId).success) throw jobNotFound();
+  const { name } = c.get("client");
+  const job = await callObject(c.env.JOBS, jobId, (object) => object.view(name));
+  if (job !== null) return job;
+  const archived = await readArchivedJob(c.env.PAYLOADS, jobId, name);
+  if (archived === null) throw jobNotFound();
+  return archived;
 }
 
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */

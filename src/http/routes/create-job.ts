@@ -4,6 +4,7 @@ import type { Client } from "../../access/clients.ts";
 import type { Quota } from "../../access/quota.ts";
 import type { CompleteBlueprint } from "../../blueprint/index.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { archivedBefore } from "../../history/archive.ts";
 import { webhookTarget } from "../../notices/target.ts";
 import { traceContext } from "../../observability/trace-context.ts";
 import { readSettings } from "../../settings/settings.ts";
@@ -75,6 +76,9 @@ export async function createForClient(
   if (!target.ok) throw new Problem(400, "bad_request", target.error);
   const requestDigest = key === undefined ? "" : digestOf(bp, request);
   const { name, plan, params, quota } = client;
+  const archived = key === undefined ? null : await archivedBefore(c.env.PAYLOADS, id, requestDigest);
+  if (archived === "conflict") throw keyUsed();
+  if (archived === "existing") return id;
   if (quota !== undefined) {
     // A repeated request makes no job, so it must not be refused for want of quota.
     const repeated =
@@ -96,14 +100,16 @@ export async function createForClient(
       ...(resultTimeoutSeconds === null ? {} : { resultTimeoutSeconds }),
     }),
   );
-  if (created === "conflict") {
-    throw new Problem(
-      409,
-      "conflict",
-      "This Idempotency-Key was used for another request. Use a new key for a new job.",
-    );
-  }
+  if (created === "conflict") throw keyUsed();
   return id;
+}
+
+function keyUsed(): Problem {
+  return new Problem(
+    409,
+    "conflict",
+    "This Idempotency-Key was used for another request. Use a new key for a new job.",
+  );
 }
 
 /** `POST /api/{version}/{endpoint}`: creates a job of this blueprint. */

@@ -4,7 +4,8 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import type { JobObject } from "../../../durable-objects/job/job-object.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
-import type { CommandAnswer, CommandRefusal, JobCommand } from "../../job/command.ts";
+import { readArchivedJob } from "../../history/archive.ts";
+import { refused, type CommandAnswer, type CommandRefusal, type JobCommand } from "../../job/command.ts";
 import { MAX_REASON_CHARS } from "../../limits.ts";
 import { checkBody, readJsonOrNothing } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -44,8 +45,13 @@ export async function commandJob(c: Context<HttpEnv>, jobId: string, command: Jo
   const { name } = c.get("client");
   const send = (job: DurableObjectStub<JobObject>) => job.command(name, `client:${name}`, command);
   // Sent again when the connection fails, it would be a second event; the others at worst answer that it is done.
-  if (command.do === "event" && command.id === undefined) return await send(c.env.JOBS.getByName(jobId));
-  return await callObject(c.env.JOBS, jobId, send);
+  const once = command.do === "event" && command.id === undefined;
+  const answer = once ? await send(c.env.JOBS.getByName(jobId)) : await callObject(c.env.JOBS, jobId, send);
+  if (answer.ok || answer.code !== "job_not_found") return answer;
+  const archived = await readArchivedJob(c.env.PAYLOADS, jobId, name);
+  return archived === null
+    ? answer
+    : refused("conflict", "The job has ended and is in the archive: it can be read, and nothing else.");
 }
 
 export function accepted(answer: CommandAnswer): Extract<CommandAnswer, { ok: true }> {
