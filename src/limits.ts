@@ -74,6 +74,9 @@ export const MAX_CHILD_DEPTH = 10;
 export const MAX_BUFFERED_EVENTS = 100;
 export const MAX_EVENT_BYTES = 64 * 1024;
 
+/** Data that comes with one person's decision: a question keeps those of all its deciders. */
+export const MAX_DECISION_BYTES = 16 * 1024;
+
 /** Ids of events a job remembers, to take a repeated one once. */
 export const MAX_REMEMBERED_EVENT_IDS = 200;
 
@@ -98,6 +101,9 @@ export const MAX_REASON_CHARS = 500;
 /** Quarantined jobs that one request may retry or discard. */
 export const MAX_QUARANTINE_BATCH = 100;
 
+/** Live jobs that one request brings to the present version of their blueprint: each is a call to its object. */
+export const MAX_MIGRATION_BATCH = 100;
+
 /** Schedules of one client: their object computes with all of them. */
 export const MAX_SCHEDULES = 1_000;
 
@@ -110,3 +116,6 @@ export const MAX_WAITING_OCCURRENCES = 100;
 
 /** Jobs a client's schedules start in one alarm; the next one follows at once. An alarm should take seconds. */
 export const STARTS_PER_ALARM = 50;
+
+/** How long a task's progress may stay in memory before it is written. */
+export const PROGRESS_LINGER_MS = 10_000;

@@ -182,10 +182,10 @@ export class JobObject extends DurableObject<Env> {
     this.#upkeep.lose(taskId, attempt, reason);
   }
 
-  /** How far the running task is, 0 to 1. Kept in memory until the next write: it is worth no row of its own. */
+  /** How far the running task is, 0 to 1. */
   progress(taskId: string, progress: number, message: string | undefined): void {
     if (this.#live.record?.task?.id !== taskId) return;
-    this.#live.note(message === undefined ? { progress } : { progress, progressMessage: message });
+    this.#live.noteProgress(message === undefined ? { progress } : { progress, progressMessage: message });
   }
 
   /** Does nothing itself: an object that starts for any reason sees to its alarm. */

@@ -9,6 +9,7 @@ import { migrateJob } from "../../src/job/migrate.ts";
 import { changed, type Change, type JobRecord, type Surroundings, type Task } from "../../src/job/record.ts";
 import { runStep, type StepRun } from "../../src/job/run-step.ts";
 import { isEnded } from "../../src/job/status.ts";
+import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
 import { JobAlarm } from "./job-alarm.ts";
 import { JobBranches } from "./job-branches.ts";
 import { JobMail } from "./job-mail.ts";
@@ -45,6 +46,8 @@ export class LiveJob {
   #step: SlowStep | null = null;
   /** Who has the single task, as last heard from the registry; not worth a write, so forgotten by an eviction. */
   worker: { readonly taskId: string; readonly id: string | null } | null = null;
+  /** Set while there is progress that is not written yet. */
+  #unsaved: ReturnType<typeof setTimeout> | null = null;
 
   constructor(needs: LiveJobNeeds) {
     const { ctx, env, settings } = needs;
@@ -80,9 +83,18 @@ export class LiveJob {
 
   /** Changes what is worth no write of its own; the next write takes it along. */
   note(
-    fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "wakeAt" | "task" | "cancellation">>,
+    fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "task" | "cancellation">>,
   ): void {
     if (this.#record !== null) this.#record = { ...this.#record, ...fields };
+  }
+
+  /** How far the task is. Written after a while at the latest: a burst of progress is worth one row, and no more. */
+  noteProgress(fields: Pick<JobRecord, "progress"> & Partial<Pick<JobRecord, "progressMessage">>): void {
+    this.note(fields);
+    this.#unsaved ??= setTimeout(() => {
+      this.#unsaved = null;
+      if (this.#record !== null) this.#store.commit({ record: this.#record, branches: [], writeRecord: true });
+    }, PROGRESS_LINGER_MS);
   }
 
   /** Notes what was sent meanwhile. It is written only where it would otherwise be sent once more after each eviction. */
@@ -181,6 +193,10 @@ export class LiveJob {
   #commit(change: Change): void {
     const record = this.#withoutSent(change);
     this.#store.commit({ ...change, record });
+    if (change.writeRecord && this.#unsaved !== null) {
+      clearTimeout(this.#unsaved);
+      this.#unsaved = null;
+    }
     this.branches.committed({ ...change, record }, this.#record);
     this.#record = record;
     this.#aim(record);

@@ -6,7 +6,7 @@ import { changed, type JobRecord, type Surroundings } from "./record.ts";
 import { mergeStateHistory, jsonBytes, StateHistoryError } from "./state-history.ts";
 import type { Commanded } from "./take-event.ts";
 import { decisionsOf, type Decision, type HumanWait } from "./wait.ts";
-import { MAX_EVENT_BYTES } from "../limits.ts";
+import { MAX_DECISION_BYTES } from "../limits.ts";
 
 /** The word that may need several people; any other counts at once. */
 const APPROVED = "approved";
@@ -27,8 +27,8 @@ function whyRefused(job: JobRecord, by: string, asked: Extract<JobCommand, { do:
     return refused("conflict", `'${by}' has decided this already.`);
   }
   const bytes = jsonBytes(asked.data ?? null);
-  if (bytes <= MAX_EVENT_BYTES) return null;
-  return refused("bad_request", `The decision's data is ${bytes} bytes; ${MAX_EVENT_BYTES} are allowed.`);
+  if (bytes <= MAX_DECISION_BYTES) return null;
+  return refused("bad_request", `The decision's data is ${bytes} bytes; ${MAX_DECISION_BYTES} are allowed.`);
 }
 
 function isSettled(wait: HumanWait, decision: string): boolean {

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { evictAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import type { JobObject, RegistryShard } from "../../src/index.ts";
-import { HISTORY_LINGER_MS } from "../../src/limits.ts";
+import { HISTORY_LINGER_MS, PROGRESS_LINGER_MS } from "../../src/limits.ts";
 import { jobObject, shard } from "./workerd-objects.ts";
 
 /**
@@ -12,11 +12,12 @@ let aheadMs = 3_600_000;
 const realNow = Date.now;
 Date.now = () => realNow() + aheadMs;
 
-// An eviction waits for timers, and the history's would make each of them a second long.
+// An eviction waits for timers, and these would make each of them seconds long.
+const LINGERING: ReadonlySet<unknown> = new Set([HISTORY_LINGER_MS, PROGRESS_LINGER_MS]);
 const realSetTimeout = globalThis.setTimeout;
 globalThis.setTimeout = Object.assign(
   (run: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) =>
-    realSetTimeout(run, ms === HISTORY_LINGER_MS ? 0 : ms, ...args),
+    realSetTimeout(run, LINGERING.has(ms) ? 0 : ms, ...args),
   realSetTimeout,
 );
 

@@ -294,6 +294,18 @@ describe("a client with many schedules", () => {
     expect(await schedules.alarm()).toBe(false);
   });
 
+  test("has the others run when one of them cannot be worked out", async () => {
+    const schedules = new ClientSchedules();
+    await schedules.create({ id: "bad", cron: "* * * * *" });
+    for (let number = 0; number < 9; number += 1) await schedules.create({ id: `s-${number}`, ...everyMinute });
+    await runInDurableObject(schedules.object, (_, { storage: { sql } }) => {
+      sql.exec("UPDATE schedules SET schedule = json_set(schedule, '$.spec.time_zone', 'Gone/City') WHERE id = 'bad'");
+    });
+    await schedules.alarm(MINUTE);
+    for (let number = 0; number < 9; number += 1) expect(await schedules.outcomes(`s-${number}`)).toEqual(["started"]);
+    expect(await schedules.alarm()).toBe(false);
+  });
+
   test("may have a thousand", async () => {
     const schedules = new ClientSchedules();
     await schedules.create(everyMinute);

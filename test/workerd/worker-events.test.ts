@@ -60,9 +60,10 @@ describe.each(WAYS)("a worker's event, %s,", (_, between) => {
   });
 });
 
-test("a progress event is the task's progress", async () => {
+test.each(WAYS)("a progress event is the task's progress, %s", async (_, between) => {
   const { id, workerId, task } = await polledTask();
   expect((await post(workerId, eventOf(task, "progress", { progress: 0.4, message: "frames" }))).status).toBe(200);
+  await between();
   expect(await viewJob(id)).toMatchObject({ progress: 0.4, progress_message: "frames" });
   expect((await post(workerId, eventOf(task, "progress", { progress: 4 }))).body).toMatchObject({ status: "error" });
 });
