@@ -13,6 +13,7 @@ import { clientApi } from "./http/routes/client-api.ts";
 import { createJobRoute } from "./http/routes/create-job.ts";
 import { quarantinedIds } from "./http/routes/quarantine.ts";
 import { schedulesApi } from "./http/routes/schedules.ts";
+import { versionsApi } from "./http/routes/versions.ts";
 import { webhookDeliveries } from "./http/routes/webhook-deliveries.ts";
 import { workerApi } from "./http/routes/worker-api.ts";
 
@@ -34,7 +35,12 @@ for (const bp of catalog.values()) {
   if (route !== null) app.post(route, createJobRoute(bp));
 }
 for (const prefix of apiPrefixes())
-  app.route(prefix, clientApi).route(prefix, schedulesApi).route(prefix, approvalApi).route(prefix, webhookDeliveries);
+  app
+    .route(prefix, clientApi)
+    .route(prefix, versionsApi)
+    .route(prefix, schedulesApi)
+    .route(prefix, approvalApi)
+    .route(prefix, webhookDeliveries);
 app.route("/_worker", workerApi);
 
 /** What a create route usually looks like; a mistyped one also looks like a job's own path. */

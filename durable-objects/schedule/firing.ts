@@ -2,7 +2,7 @@ import { catalog } from "../../src/catalog.ts";
 import type { QuotaAnswer } from "../../src/access/quota.ts";
 import type { Env } from "../../src/env.ts";
 import { traceContext } from "../../src/observability/trace-context.ts";
-import { jobInput, jobMetadata, type JobInput } from "../../src/schedule/input.ts";
+import { jobInput, jobMetadata } from "../../src/schedule/input.ts";
 import { failed, inTrouble, skipped, started, waitForJob } from "../../src/schedule/progress.ts";
 import type { Progress, Schedule, ScheduleEntry } from "../../src/schedule/schedule.ts";
 import { callObject } from "../shared/call-object.ts";
@@ -89,7 +89,7 @@ async function fire(
         : skipped(schedule, progress, occurrence, "overlap", Date.now());
     }
   }
-  const input = readInput(schedule);
+  const input = jobInput(catalog, schedule.spec);
   if (!input.ok) return failed(progress, occurrence, input.fault, Date.now());
   if (!progress.charged && schedule.owner.quota !== null) {
     const answer = await chargeQuota(env, schedule);
@@ -100,19 +100,6 @@ async function fire(
   const job = occurrenceJob(schedule.owner.client.name, schedule.spec.id, occurrence);
   await createScheduledJob(env, schedule, job, { initialData: input.initialData, occurrence });
   return started(progress, occurrence, job.id, Date.now());
-}
-
-/** The schedule's input by the blueprint as it is deployed now. An author's schema may throw; that is a fault of the input too. */
-export function readInput(schedule: Schedule): JobInput {
-  try {
-    return jobInput(catalog, schedule.spec);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return {
-      ok: false,
-      fault: { reason: "input_invalid", error: `The input could not be checked: ${why}`, details: [] },
-    };
-  }
 }
 
 /** Those of the jobs that have not ended, as far as it matters: the newest is looked at first, and one that is open is enough. */

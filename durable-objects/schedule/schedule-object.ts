@@ -1,10 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import type { JsonObject } from "@batuta/worker/protocol";
+import { catalog } from "../../src/catalog.ts";
 import { readConfiguration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { canonicalJson } from "../../src/http/canonical-json.ts";
 import { MAX_SCHEDULES, STARTS_PER_ALARM } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
+import { jobInput } from "../../src/schedule/input.ts";
 import { nextOccurrence } from "../../src/schedule/occurrences.ts";
 import { newProgress, paused, replaced, resumed, startedByHand, takeDue } from "../../src/schedule/progress.ts";
 import { type Progress, type ScheduleEntry, type ScheduleOwner, timingOf } from "../../src/schedule/schedule.ts";
@@ -12,7 +14,7 @@ import type { ScheduleSpec } from "../../src/schedule/spec.ts";
 import { scheduleSummary, scheduleView } from "../../src/schedule/view.ts";
 import { readSettings } from "../../src/settings/settings.ts";
 import { callObject } from "../shared/call-object.ts";
-import { type Budget, chargeQuota, createScheduledJob, fireWaiting, readInput } from "./firing.ts";
+import { type Budget, chargeQuota, createScheduledJob, fireWaiting } from "./firing.ts";
 import { jobByHand, occurrenceJob } from "./occurrence-job.ts";
 import { ScheduleStore } from "./schedule-store.ts";
 import { Turns } from "./turns.ts";
@@ -20,9 +22,10 @@ import { Turns } from "./turns.ts";
 /** Schedules seen to at once; a Worker has six connections. */
 const AT_ONCE = 5;
 
-/** Pause after an error that is none of a job's, and between looks at a deployment that takes no new jobs. */
+/** Pauses after an error that is none of a job's, between looks at a deployment that takes no new jobs, and at a schedule that throws. */
 const TROUBLE_PAUSE_MS = 5_000;
 const CLOSED_PAUSE_MS = 10_000;
+const UNUSABLE_PAUSE_MS = 300_000;
 
 /** An alarm may come too early and not too far ahead: a schedule of every leap year is none that the platform must remember. */
 const LONGEST_SLEEP_MS = 30 * 86_400_000;
@@ -133,7 +136,7 @@ export class ScheduleObject extends DurableObject<Env> {
       const entry = this.#store.find(id);
       if (entry === null) return { ok: false, why: "missing" };
       const { schedule, progress } = entry;
-      const input = readInput(schedule);
+      const input = jobInput(catalog, schedule.spec);
       if (!input.ok) return { ok: false, why: "input", error: input.fault.error };
       const job = jobByHand(this.#client, id, key);
       const repeated = await callObject(this.env.JOBS, job.id, (object) => object.createdBefore(job.requestDigest));
@@ -166,7 +169,17 @@ export class ScheduleObject extends DurableObject<Env> {
     const ids = this.#store.due(Date.now(), STARTS_PER_ALARM);
     for (let first = 0; first < ids.length && budget.left > 0; first += AT_ONCE) {
       const some = ids.slice(first, first + AT_ONCE);
-      await Promise.all(some.map((id) => this.#turns.take(id, () => this.#advance(id, budget))));
+      await Promise.all(some.map((id) => this.#turns.take(id, () => this.#advanceSafely(id, budget))));
+    }
+  }
+
+  /** One schedule that cannot be worked out, for its zone is not known any more, must not stop the others. */
+  async #advanceSafely(id: string, budget: Budget): Promise<void> {
+    try {
+      await this.#advance(id, budget);
+    } catch (error) {
+      this.#warn("schedule.unusable", error instanceof Error ? error.message : String(error), id);
+      this.#store.putOff(id, Date.now() + UNUSABLE_PAUSE_MS);
     }
   }
 

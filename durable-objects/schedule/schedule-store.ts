@@ -77,6 +77,11 @@ export class ScheduleStore {
     );
   }
 
+  /** Looks at a schedule again at another time. */
+  putOff(id: string, wakeAt: number): void {
+    this.#storage.sql.exec("UPDATE progress SET wake_at = ? WHERE id = ?", wakeAt, id);
+  }
+
   /** @returns whether it was there */
   remove(id: string): boolean {
     if (this.find(id) === null) return false;

@@ -4,7 +4,7 @@ import { dueTime, type Spread } from "./spread.ts";
 
 /** What becomes of occurrences that nobody was there for: none of them, one for all of them, or each of them. */
 export const CATCH_UP = ["skip", "latest", "all"] as const;
-export type CatchUp = (typeof CATCH_UP)[number];
+type CatchUp = (typeof CATCH_UP)[number];
 
 /** All of a schedule that says which of its occurrences are run. */
 export interface Rules extends Spread {

@@ -1,13 +1,13 @@
-import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
-import { z } from "zod";
+import type { JsonObject } from "@batuta/worker/protocol";
+import type { CompleteBlueprint } from "../blueprint/index.ts";
 import type { BlueprintCatalog } from "../blueprint/validate.ts";
-import { jsonBytes } from "../job/state-history.ts";
-import { MAX_INLINE_BYTES } from "../limits.ts";
+import { notDeployed } from "../job/child.ts";
+import { type CheckedInput, readInput } from "../job/input.ts";
 import type { FailReason } from "./schedule.ts";
 import type { ScheduleSpec } from "./spec.ts";
 
 /** What is wrong with the job a schedule would make, naming the fields of the schedule. */
-export interface InputFault {
+interface InputFault {
   readonly reason: Exclude<FailReason, "create_failed">;
   readonly error: string;
   readonly details: readonly { readonly path: string; readonly message: string }[];
@@ -18,9 +18,18 @@ export type JobInput =
   | { readonly ok: true; readonly initialData: unknown }
   | { readonly ok: false; readonly fault: InputFault };
 
-function invalid(blueprint: string, why: string, details: InputFault["details"]): JobInput {
-  const error = `Input validation failed for blueprint '${blueprint}': ${why}`;
-  return { ok: false, fault: { reason: "input_invalid", error, details } };
+function refused(reason: InputFault["reason"], error: string, details: InputFault["details"]): JobInput {
+  return { ok: false, fault: { reason, error, details } };
+}
+
+/** An author's schema may throw; for a schedule that is a fault of its input like any other. */
+function readSafely(bp: CompleteBlueprint, given: unknown): CheckedInput {
+  try {
+    return readInput(bp, given);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { ok: false, error: `The input of blueprint '${bp.name}' could not be checked: ${why}`, invalid: null };
+  }
 }
 
 /** Reads the initial data of a schedule by the present version of its blueprint: when the schedule is written, and before each job. */
@@ -30,20 +39,14 @@ export function jobInput(
 ): JobInput {
   const bp = catalog.get(blueprint);
   if (bp === undefined) {
-    const error = `Blueprint '${blueprint}' is not deployed.`;
-    const details = [{ path: "blueprint", message: error }];
-    return { ok: false, fault: { reason: "blueprint_missing", error, details } };
+    const error = notDeployed(blueprint);
+    return refused("blueprint_missing", error, [{ path: "blueprint", message: error }]);
   }
-  const path = (inner: readonly PropertyKey[]) => ["initial_data", ...inner].join(".");
-  const parsed = (bp.input ?? jsonObject).safeParse(given);
-  if (!parsed.success) {
-    const details = parsed.error.issues.map((issue) => ({ path: path(issue.path), message: issue.message }));
-    return invalid(blueprint, z.prettifyError(parsed.error), details);
-  }
-  const bytes = Math.max(jsonBytes(given), jsonBytes(parsed.data));
-  if (bytes <= MAX_INLINE_BYTES) return { ok: true, initialData: parsed.data };
-  const message = `is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`;
-  return invalid(blueprint, message, [{ path: path([]), message }]);
+  const checked = readSafely(bp, given);
+  if (checked.ok) return { ok: true, initialData: checked.input };
+  const { error, invalid } = checked;
+  const details = invalid?.issues.map(({ path, message }) => ({ path: ["initial_data", ...path].join("."), message }));
+  return refused("input_invalid", error, details ?? [{ path: "initial_data", message: error }]);
 }
 
 /** The labels of a scheduled job: those of its schedule, and which occurrence it is. */

@@ -1,7 +1,7 @@
 import { nextCron, previousCron } from "./cron.ts";
 
 /** What makes a schedule come up. All times are epoch ms. */
-export type Recurrence =
+type Recurrence =
   | { readonly kind: "cron"; readonly pattern: string; readonly timeZone: string }
   | { readonly kind: "interval"; readonly everyMs: number; readonly anchorAt: number }
   | { readonly kind: "once"; readonly at: number };

@@ -6,7 +6,7 @@ import { cronFault } from "./cron.ts";
 import { CATCH_UP } from "./decide.ts";
 
 /** What happens when an occurrence is due while the job before it has not ended: it is left out, waits, or starts all the same. */
-export const OVERLAP = ["skip", "queue", "allow"] as const;
+const OVERLAP = ["skip", "queue", "allow"] as const;
 
 const DAY_SECONDS = 86_400;
 

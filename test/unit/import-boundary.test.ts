@@ -3,7 +3,10 @@ import { join, posix } from "node:path";
 import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
-const PURE = ["src/blueprint/**/*.ts", "src/job/**/*.ts", "src/dispatch/{matching,strategies,waiting-list,offer}.ts"];
+const PURE = [
+  "src/{blueprint,job,schedule,testing}/**/*.ts",
+  "src/dispatch/{matching,strategies,waiting-list,offer}.ts",
+];
 const FILES = globSync(PURE, { cwd: ROOT }).toSorted();
 
 const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']/g;

@@ -1,5 +1,6 @@
-import { identifier } from "@batuta/worker/protocol";
+import { identifier, jsonObject } from "@batuta/worker/protocol";
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import type { ScheduleObject, Written } from "../../../durable-objects/schedule/schedule-object.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { catalog } from "../../catalog.ts";
@@ -108,7 +109,10 @@ async function trigger(c: Context<HttpEnv>): Promise<Response> {
 
 /** The routes below `/api/{version}/schedules`. All need a client's token, and show and change this client's schedules only. */
 export const schedulesApi = new Hono<HttpEnv>()
-  .get("/schedules", async (c) => c.json(await schedulesOf(c, (schedules) => schedules.list())))
+  .get("/schedules", async (c) => {
+    const list = await schedulesOf(c, (schedules) => schedules.list());
+    return c.json(z.array(jsonObject).parse(list));
+  })
   .post("/schedules", async (c) => {
     const spec = checkBody(scheduleSpec, await readJson(c.req.raw), "schedule");
     checkInput(spec);
