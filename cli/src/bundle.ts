@@ -13,6 +13,8 @@ export interface BundleRequest {
   blueprints?: string | undefined;
   /** Where to write the bundle and its source map; nothing is written when absent. */
   outfile?: string | undefined;
+  /** What to bundle with the blueprints, from `SOURCE_ROOT`; the Worker when absent. */
+  entry?: string | undefined;
 }
 
 export interface WorkerBundle {
@@ -29,13 +31,17 @@ export interface WorkerBundle {
  *
  * @throws {PlainError} when the blueprints cannot be read or compiled; the message names file and line
  */
-export async function bundleWorker({ blueprints, outfile }: BundleRequest = {}): Promise<WorkerBundle> {
+export async function bundleWorker({
+  blueprints,
+  outfile,
+  entry = "src/index.ts",
+}: BundleRequest = {}): Promise<WorkerBundle> {
   const module = resolve(blueprints ?? `${SOURCE_ROOT}blueprints/index.ts`);
   await assertBlueprintModule(module);
   const { outputFiles } = await compile(module, () =>
     build({
       absWorkingDir: SOURCE_ROOT,
-      entryPoints: ["src/index.ts"],
+      entryPoints: [entry],
       outfile: outfile === undefined ? "index.js" : resolve(outfile),
       bundle: true,
       write: false,

@@ -4,6 +4,7 @@ import { VERSION } from "./version.ts";
 /** Loaded when called: the server's runtime takes longer to load than a worker to start. */
 const subCommands = {
   server: async () => (await import("./commands/server.ts")).server,
+  check: async () => (await import("./commands/check.ts")).check,
   worker: async () => (await import("./commands/worker.ts")).worker,
   version: async () => (await import("./commands/version.ts")).version,
 };

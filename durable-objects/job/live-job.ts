@@ -269,8 +269,10 @@ export class LiveJob {
     const whole = { ...job, eventSeq: last };
     const bp = catalog.get(job.blueprint);
     const migrated = bp === undefined ? whole : migrateJob(whole, bp, Date.now());
-    if (migrated !== whole) this.#store.commit({ record: migrated, branches: [], writeRecord: true });
     this.#record = migrated;
+    if (migrated === whole) return;
+    this.#store.commit({ record: migrated, branches: [], writeRecord: true });
+    this.#mail.soon(migrated);
   }
 }
 

@@ -64,7 +64,8 @@ export class WorkerLines {
 
   async message(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const now = Date.now();
-    const [kind, workerId = ""] = this.#needs.ctx.getTags(socket);
+    // Tags are a set: of a worker that is called like its kind of line there is but one.
+    const [kind = "", workerId = kind] = this.#needs.ctx.getTags(socket);
     const member = this.#needs.roster.get(workerId);
     if (member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
     // The edge says that it has the task in hand; from here on its end of the line may close.

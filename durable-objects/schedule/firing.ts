@@ -1,5 +1,7 @@
 import { catalog } from "../../src/catalog.ts";
 import type { QuotaAnswer } from "../../src/access/quota.ts";
+import { configurationSource } from "../../src/access/sources.ts";
+import { readConfiguration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { traceContext } from "../../src/observability/trace-context.ts";
 import { jobInput, jobMetadata } from "../../src/schedule/input.ts";
@@ -89,6 +91,10 @@ async function fire(
         : skipped(schedule, progress, occurrence, "overlap", Date.now());
     }
   }
+  const { name } = schedule.owner.client;
+  if (await isGone(env, name)) {
+    return failed(progress, occurrence, `Client '${name}' is not in clients.toml any more.`, Date.now());
+  }
   const input = jobInput(catalog, schedule.spec);
   if (!input.ok) return failed(progress, occurrence, input.fault, Date.now());
   if (!progress.charged && schedule.owner.quota !== null) {
@@ -97,9 +103,15 @@ async function fire(
     progress = { ...progress, charged: true };
     keep(progress);
   }
-  const job = occurrenceJob(schedule.owner.client.name, schedule.spec.id, occurrence);
+  const job = occurrenceJob(name, schedule.spec.id, occurrence);
   await createScheduledJob(env, schedule, job, { initialData: input.initialData, occurrence });
   return started(progress, occurrence, job.id, Date.now());
+}
+
+/** Whether a client was taken out of the configuration: its schedules must not outlive it. A file that cannot be read says nothing. */
+async function isGone(env: Env, client: string): Promise<boolean> {
+  const clients = await configurationSource(env, readConfiguration(env)).clients();
+  return clients.ok && clients.value.named(client) === undefined;
 }
 
 /** Those of the jobs that have not ended, as far as it matters: the newest is looked at first, and one that is open is enough. */

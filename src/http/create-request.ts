@@ -1,8 +1,9 @@
 import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { readInput } from "../job/input.ts";
 import { jsonBytes } from "../job/state-history.ts";
-import { MAX_DURATION_SECONDS, MAX_INLINE_BYTES, MAX_METADATA_BYTES, MAX_START_AHEAD_MS } from "../limits.ts";
+import { MAX_DURATION_SECONDS, MAX_METADATA_BYTES, MAX_START_AHEAD_MS } from "../limits.ts";
 import { checkBody, faultsOf } from "./body.ts";
 import { Problem } from "./problem.ts";
 
@@ -91,18 +92,9 @@ export function fromEnvelope(given: z.infer<typeof envelope>, now: number): Crea
  * @throws {Problem} 400 with the paths of the fields that are wrong, 413 when a job could not hold it
  */
 export function checkInput(bp: CompleteBlueprint, given: unknown): unknown {
-  const parsed = (bp.input ?? jsonObject).safeParse(given);
-  if (!parsed.success) {
-    const text = `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`;
-    throw new Problem(400, "bad_request", text, { details: faultsOf(parsed.error) });
-  }
-  const bytes = jsonBytes(parsed.data);
-  if (bytes > MAX_INLINE_BYTES) {
-    throw new Problem(
-      413,
-      "body_too_large",
-      `The job's input is ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Send references to large data instead of the data.`,
-    );
-  }
-  return parsed.data;
+  const checked = readInput(bp, given);
+  if (checked.ok) return checked.input;
+  const { error, invalid } = checked;
+  if (invalid === null) throw new Problem(413, "body_too_large", error);
+  throw new Problem(400, "bad_request", error, { details: faultsOf(invalid) });
 }

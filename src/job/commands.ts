@@ -4,6 +4,7 @@ import { refused, type CommandRefusal, type JobCommand } from "./command.ts";
 import { decide } from "./decide.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
+import { fateOf } from "./migrate.ts";
 import { moveTo } from "./move.ts";
 import { pauseJob, resumeJob } from "./pause.ts";
 import { changed, type Change, type JobRecord, type Surroundings } from "./record.ts";
@@ -51,6 +52,8 @@ function move(
   const told = record(
     {
       ...job,
+      // The state was named as it is now.
+      blueprintVersion: bp.version,
       fanOut: null,
       stateHistory: mergeStateHistory(job, bp, asked.stateHistory),
       notices: [...job.notices, ...notices],
@@ -78,14 +81,15 @@ function retry(job: JobRecord, bp: CompleteBlueprint, by: string, asked: Of<"ret
   if (job.status !== "failed" && job.status !== "quarantined") {
     return no("conflict", `The job is ${job.status}; only failed and quarantined jobs are retried.`);
   }
-  const { state = job.state, reason } = asked;
+  const fate = fateOf(bp, job.blueprintVersion, job.state);
+  const { state = fate.fate === "mapped" ? fate.to : job.state, reason } = asked;
   if (asked.state === undefined && job.byEndState) {
     return no(
       "bad_request",
       `The job ended by its blueprint's end state '${job.state}'. Name the state to go on from.`,
     );
   }
-  const aggregates = state === job.state && job.fanOut !== null;
+  const aggregates = asked.state === undefined && job.fanOut !== null;
   const wrong = aggregates ? null : wrongTarget(bp, state);
   if (wrong !== null) return wrong;
   const told = record(
@@ -100,10 +104,11 @@ function retry(job: JobRecord, bp: CompleteBlueprint, by: string, asked: Of<"ret
   const again: JobRecord = {
     ...told,
     status: "running",
+    blueprintVersion: bp.version,
     state,
     stateSince: around.now,
     stateHistory: mergeStateHistory(job, bp, asked.stateHistory),
-    fanOut: aggregates ? job.fanOut : null,
+    fanOut: aggregates && job.fanOut !== null ? { ...job.fanOut, into: state } : null,
     handlerFailures: 0,
     transitions: 0,
     cleanUpFor: null,
@@ -157,7 +162,7 @@ function cancel(
 
 /**
  * What a command makes of a job. Pure; every change says in the history who asked for it and why.
- * @param bp null when the blueprint is not deployed any more: then the job can only be cancelled
+ * @param bp null when the blueprint is not deployed any more: then the job can only be cancelled or discarded
  * @param by who asks, for the audit log and as the decider of an approval
  */
 export function applyCommand(
@@ -169,8 +174,9 @@ export function applyCommand(
   around: Surroundings,
 ): Commanded {
   if (asked.do === "cancel") return cancel(job, open, by, asked, around);
+  if (asked.do === "discard") return discard(job, by, asked, around);
   if (bp === null) {
-    return no("conflict", `Blueprint '${job.blueprint}' is not deployed any more; the job can only be cancelled.`);
+    return no("conflict", `Blueprint '${job.blueprint}' is not deployed any more; the job can only be cancelled or discarded.`);
   }
   try {
     switch (asked.do) {
@@ -185,8 +191,6 @@ export function applyCommand(
         return patch(job, bp, by, asked, around);
       case "retry":
         return retry(job, bp, by, asked, around);
-      case "discard":
-        return discard(job, by, asked, around);
       case "event":
         return takeEvent(job, bp, asked, around);
       case "decide":

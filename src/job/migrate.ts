@@ -3,17 +3,31 @@ import { record } from "./events.ts";
 import type { JobRecord } from "./record.ts";
 import { isEnded } from "./status.ts";
 
+/** What the states of a version have become; null when the blueprint does not say. */
+function mappingFrom(
+  { migrations }: Pick<CompleteBlueprint, "migrations">,
+  version: number,
+): ((state: string) => string) | null {
+  const states = migrations.find((each) => each.from === version)?.states;
+  if (states === undefined) return null;
+  return (state) => (Object.hasOwn(states, state) ? states[state] : undefined) ?? state;
+}
+
+/** Whether the job can go on here: its state is there, and its fan-out still ends in an aggregator. */
+function fits({ state, fanOut }: JobRecord, { steps }: CompleteBlueprint): boolean {
+  return steps.has(state) && (fanOut === null || steps.get(fanOut.into)?.kind === "aggregator");
+}
+
 /**
  * Brings a live job of an earlier version of its blueprint to this version, by the blueprint's declared mapping of
- * states. Without a mapping the job stays as it is: it goes on where its states still exist (design §2).
+ * states. Without a mapping the job stays as it is: it goes on where its states still exist (design §2). So it does
+ * when the mapping forgets its state, so that a corrected mapping can still bring it over.
  * @returns the very same record when there is nothing to do
  */
 export function migrateJob(job: JobRecord, bp: CompleteBlueprint, now: number): JobRecord {
   if (isEnded(job.status) || job.blueprintVersion >= bp.version) return job;
-  const mapping = bp.migrations.find((each) => each.from === job.blueprintVersion);
-  if (mapping === undefined) return job;
-  const to = (state: string): string =>
-    (Object.hasOwn(mapping.states, state) ? mapping.states[state] : undefined) ?? state;
+  const to = mappingFrom(bp, job.blueprintVersion);
+  if (to === null) return job;
   const all = (transitions: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
     Object.fromEntries(Object.entries(transitions).map(([word, state]) => [word, to(state)]));
   const { task, wait, fanOut } = job;
@@ -25,6 +39,7 @@ export function migrateJob(job: JobRecord, bp: CompleteBlueprint, now: number): 
     wait: wait && { ...wait, transitions: all(wait.transitions) },
     fanOut: fanOut && { ...fanOut, into: to(fanOut.into) },
   };
+  if (!fits(migrated, bp)) return job;
   const snapshot = { from_version: job.blueprintVersion, to_version: bp.version };
   return record(
     migrated,
@@ -33,18 +48,20 @@ export function migrateJob(job: JobRecord, bp: CompleteBlueprint, now: number): 
   );
 }
 
+/** What a new version of its blueprint makes of a job. */
+export type Fate = { readonly fate: "goes_on" | "stranded" } | { readonly fate: "mapped"; readonly to: string };
+
 /**
  * Where a job of some version and state would stand under a blueprint.
+ * @param bp null when there is no such blueprint any more
  * @returns `goes_on`, the state a mapping leads to, or `stranded` when the state is gone and nothing maps it
  */
 export function fateOf(
-  bp: CompleteBlueprint | null,
+  bp: Pick<CompleteBlueprint, "states" | "migrations"> | null,
   version: number,
   state: string,
-): { readonly fate: "goes_on" | "stranded" } | { readonly fate: "mapped"; readonly to: string } {
-  if (bp === null) return { fate: "stranded" };
-  const mapping = bp.migrations.find((each) => each.from === version);
-  const target = mapping !== undefined && Object.hasOwn(mapping.states, state) ? mapping.states[state] : undefined;
-  if (target !== undefined) return bp.steps.has(target) ? { fate: "mapped", to: target } : { fate: "stranded" };
-  return { fate: bp.steps.has(state) ? "goes_on" : "stranded" };
+): Fate {
+  const to = (bp === null ? null : mappingFrom(bp, version))?.(state) ?? state;
+  if (bp === null || !bp.states.includes(to)) return { fate: "stranded" };
+  return to === state ? { fate: "goes_on" } : { fate: "mapped", to };
 }

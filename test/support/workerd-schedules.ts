@@ -1,7 +1,11 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { vi } from "vitest";
 import { z } from "zod";
+import type { Client } from "../../src/access/clients.ts";
 import type { Quota } from "../../src/access/quota.ts";
+import { configurationSource } from "../../src/access/sources.ts";
+import { readConfiguration } from "../../src/configuration.ts";
 import { scheduleSpec } from "../../src/schedule/spec.ts";
 import { pass } from "./workerd-clock.ts";
 import { unique } from "./workerd-api.ts";
@@ -21,6 +25,16 @@ const view = z.looseObject({
     }),
   ),
 });
+
+/** Has the objects know every client there is: tests use clients of their own, which no configuration names. */
+export async function knowEveryClient(): Promise<void> {
+  const objectEnv = await runInDurableObject(env.SCHEDULES.getByName("any"), (object) => object["env"]);
+  const source = configurationSource(objectEnv, readConfiguration(objectEnv));
+  const configured = await source.clients();
+  if (!configured.ok) throw new Error(configured.error);
+  const anybody: Client = { name: "anybody", plan: "premium", params: {}, admin: false, webhook: { url: null, signed: false } };
+  vi.spyOn(source, "clients").mockResolvedValue({ ok: true, value: { ...configured.value, named: () => anybody } });
+}
 
 /** The schedules of a client that nobody else in the file is. */
 export class ClientSchedules {

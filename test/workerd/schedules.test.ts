@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { occurrenceJob } from "../../durable-objects/schedule/occurrence-job.ts";
 import { catalog } from "../../src/catalog.ts";
 import { changeSettings } from "../../src/settings/settings.ts";
@@ -8,7 +8,7 @@ import { pass, WAYS } from "../support/workerd-clock.ts";
 import { startMeter } from "../support/workerd-meter.ts";
 import { unique } from "../support/workerd-api.ts";
 import { makeUnreachable } from "../support/workerd-objects.ts";
-import { ClientSchedules } from "../support/workerd-schedules.ts";
+import { ClientSchedules, knowEveryClient } from "../support/workerd-schedules.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -16,6 +16,7 @@ const everyMinute = { every_seconds: 60 };
 /** Its job waits for a worker that never comes. */
 const long = { blueprint: "one_task", initial_data: { type: unique() } };
 
+beforeEach(knowEveryClient);
 afterEach(() => vi.restoreAllMocks());
 
 describe.each(WAYS)("a schedule, %s", (_, between) => {
@@ -38,6 +39,17 @@ describe.each(WAYS)("a schedule, %s", (_, between) => {
       client_config: { name: schedules.client },
     });
     expect(runs).toMatchObject([{ outcome: "started", by: "schedule" }, { outcome: "started" }]);
+  });
+
+  test("starts nothing for a client that is not configured any more, and says so", async () => {
+    const schedules = new ClientSchedules();
+    await schedules.create(everyMinute);
+    vi.restoreAllMocks();
+    await between();
+    await schedules.alarm(MINUTE);
+    const error = `Client '${schedules.client}' is not in clients.toml any more.`;
+    expect((await schedules.view()).runs).toMatchObject([{ outcome: "failed", error }]);
+    expect(await schedules.jobs()).toEqual([]);
   });
 
   test("comes up by a pattern in its time zone", async () => {

@@ -96,9 +96,10 @@ async function assertConfigured(worker: Awaited<ReturnType<Miniflare["getWorker"
   );
 }
 
-function startFailure(
+/** What the user is told of a Worker that did not start. */
+export function startFailure(
   error: unknown,
-  { port, blueprints }: ServerOptions,
+  { port, blueprints }: Pick<ServerOptions, "port" | "blueprints">,
   log: RuntimeLog,
   bundle: WorkerBundle,
 ): unknown {

@@ -123,15 +123,21 @@ export function readServerOptions(flags: Flags, environment: Environment): Serve
  * @param rawArguments the command line after the command's name
  * @throws {PlainError} naming the first unknown one
  */
-export function assertKnownArguments(rawArguments: string[], known: ArgsDef, positionals: string[]): void {
+export function assertKnownArguments(
+  rawArguments: string[],
+  known: ArgsDef,
+  positionals: string[],
+  command = "batuta server",
+): void {
   for (const argument of rawArguments) {
-    const name = /^--?(?:no-)?([^=]+)/.exec(argument)?.[1];
+    // Without its value, which may be a secret.
+    const [option, name] = /^--?(?:no-)?([^=]+)/.exec(argument) ?? [];
     if (name !== undefined && known[name] === undefined)
-      throw new PlainError(`There is no option ${argument}. See "batuta server --help".`);
+      throw new PlainError(`There is no option ${option}. See "${command} --help".`);
   }
   const [stray] = positionals;
   if (stray !== undefined)
-    throw new PlainError(`"batuta server" takes no ${JSON.stringify(stray)}. See "batuta server --help".`);
+    throw new PlainError(`"${command}" takes no ${JSON.stringify(stray)}. See "${command} --help".`);
 }
 
 function flagText(flags: Flags, flag: string): string | undefined {

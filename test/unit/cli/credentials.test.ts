@@ -39,7 +39,18 @@ describe("on the first start", () => {
       clientsFile: join(folder, "clients.toml"),
       workersFile: workers,
       workerToken: undefined,
+      signingSecret: expect.any(String),
     });
+  });
+
+  test("a secret that signs links is made, readable by the owner only, unless one is given", async () => {
+    expect(settleCredentials({ signingSecret: "given" }, folder).signingSecret).toBe("given");
+    const file = join(folder, "signing-secret");
+    await expect(stat(file)).rejects.toThrow("ENOENT");
+    const { signingSecret } = settleCredentials({}, folder);
+    expect(signingSecret).toMatch(/^[\w-]{32}$/);
+    expect(await readFile(file, "utf8")).toBe(`${signingSecret}\n`);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 });
 
@@ -52,6 +63,17 @@ describe("a file that cannot be used is told at the start", () => {
     expect(() => settleCredentials({ clients: join(folder, "none.toml") }, folder)).toThrow(
       "it does not exist. Correct the path or give another with --clients.",
     );
+  });
+
+  test("because it has integrations that are none", async () => {
+    const integrations = join(folder, "integrations.toml");
+    expect(() => settleCredentials({ integrations }, folder)).toThrow("give another with --integrations.");
+    await writeFile(integrations, '[integrations.ops]\nkind = "fax"');
+    expect(() => settleCredentials({ integrations }, folder)).toThrow(
+      /integrations\.toml cannot be used:\nInvalid kind for integration 'ops'/,
+    );
+    await writeFile(integrations, '[integrations.ops]\nkind = "slack"\nurl = "https://hooks.slack.com/x"');
+    expect(settleCredentials({ integrations }, folder)).toMatchObject({ integrationsFile: integrations });
   });
 
   test("because of what it says, without the secret", async () => {

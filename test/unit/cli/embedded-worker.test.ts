@@ -24,7 +24,7 @@ const wrangler = z
   .parse(parse(readFileSync(new URL("../../../wrangler.toml", import.meta.url), "utf8")));
 
 function embed(options: Partial<typeof DEFAULTS> = {}) {
-  const credentials = { clientsFile: "/data/clients.toml", workerToken: "shared" };
+  const credentials = { clientsFile: "/data/clients.toml", workerToken: "shared", signingSecret: "signs links" };
   const { miniflare, reachedAt } = embeddedWorker({
     code: "",
     credentials,
@@ -77,6 +77,21 @@ test("variables that are not set are not bound", () => {
     LOG_LEVEL: { type: "text", value: "DEBUG" },
     ENVIRONMENT: { type: "text", value: "embedded" },
     GLOBAL_WORKER_TOKEN: { type: "text", value: "shared" },
+    SIGNING_SECRET: { type: "text", value: "signs links" },
   });
   expect(env).not.toHaveProperty("LOG_FORMAT");
+});
+
+test.each([
+  [{}, "http://127.0.0.1:8080"],
+  [{ host: "0.0.0.0", port: 9000 }, "http://localhost:9000"],
+  [{ host: "::1" }, "http://[::1]:8080"],
+  [{ host: "192.168.1.5" }, "http://192.168.1.5:8080"],
+  [{ port: 0, publicUrl: "https://batuta.example" }, "https://batuta.example"],
+])("with %j links lead to %s", (options, url) => {
+  expect(embed(options).app?.config.env).toMatchObject({ PUBLIC_URL: { type: "text", value: url } });
+});
+
+test("with a port that is not known yet there is no address to lead to", () => {
+  expect(embed({ port: 0 }).app?.config.env).not.toHaveProperty("PUBLIC_URL");
 });

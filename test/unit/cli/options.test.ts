@@ -18,8 +18,11 @@ describe("server options", () => {
       BATUTA_DATA: "/var/lib/batuta",
       CLIENTS_CONFIG_PATH: "clients.toml",
       WORKERS_CONFIG_PATH: "workers.toml",
+      INTEGRATIONS_CONFIG_PATH: "integrations.toml",
       BLUEPRINTS_PATH: "mine.ts",
       GLOBAL_WORKER_TOKEN: "shared",
+      SIGNING_SECRET: "signs links",
+      PUBLIC_URL: "https://batuta.example",
       LOG_REQUESTS: "true",
     };
     expect(readServerOptions({}, environment)).toEqual({
@@ -28,8 +31,11 @@ describe("server options", () => {
       data: "/var/lib/batuta",
       clients: "clients.toml",
       workers: "workers.toml",
+      integrations: "integrations.toml",
       blueprints: "mine.ts",
       globalWorkerToken: "shared",
+      signingSecret: "signs links",
+      publicUrl: "https://batuta.example",
       logRequests: true,
       variables: {},
     });
@@ -40,9 +46,10 @@ describe("server options", () => {
   });
 
   test("that are empty in the environment count as not set", () => {
-    expect(readServerOptions({}, { API_PORT: "", GLOBAL_WORKER_TOKEN: "" })).toMatchObject({
+    expect(readServerOptions({}, { API_PORT: "", GLOBAL_WORKER_TOKEN: "", SIGNING_SECRET: "" })).toMatchObject({
       port: 8080,
       globalWorkerToken: undefined,
+      signingSecret: undefined,
     });
   });
 

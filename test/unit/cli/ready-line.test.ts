@@ -18,9 +18,13 @@ test("the ready line names address and files, and no secret", () => {
 test("paths outside the working folder stay as they are", () => {
   const server = {
     url: "http://[::1]:1",
-    credentials: { clientsFile: "/etc/batuta/clients.toml", workersFile: "/etc/batuta/workers.toml" },
+    credentials: {
+      clientsFile: "/etc/batuta/clients.toml",
+      workersFile: "/etc/batuta/workers.toml",
+      integrationsFile: "/etc/batuta/integrations.toml",
+    },
   };
   expect(readyLine("0.1.0", server, "/srv", "/srv")).toBe(
-    "Batuta 0.1.0 ready on http://[::1]:1 (data ., clients /etc/batuta/clients.toml, workers /etc/batuta/workers.toml)",
+    "Batuta 0.1.0 ready on http://[::1]:1 (data ., clients /etc/batuta/clients.toml, workers /etc/batuta/workers.toml, integrations /etc/batuta/integrations.toml)",
   );
 });
