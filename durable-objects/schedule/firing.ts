@@ -93,7 +93,8 @@ async function fire(
   }
   const { name } = schedule.owner.client;
   if (await isGone(env, name)) {
-    return failed(progress, occurrence, `Client '${name}' is not in clients.toml any more.`, Date.now());
+    const error = `Client '${name}' is not in clients.toml any more.`;
+    return failed(progress, occurrence, { reason: "client_missing", error }, Date.now());
   }
   const input = jobInput(catalog, schedule.spec);
   if (!input.ok) return failed(progress, occurrence, input.fault, Date.now());

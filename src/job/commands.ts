@@ -82,14 +82,15 @@ function retry(job: JobRecord, bp: CompleteBlueprint, by: string, asked: Of<"ret
     return no("conflict", `The job is ${job.status}; only failed and quarantined jobs are retried.`);
   }
   const fate = fateOf(bp, job.blueprintVersion, job.state);
-  const { state = fate.fate === "mapped" ? fate.to : job.state, reason } = asked;
+  const here = fate.fate === "mapped" ? fate.to : job.state;
+  const { state = here, reason } = asked;
   if (asked.state === undefined && job.byEndState) {
     return no(
       "bad_request",
       `The job ended by its blueprint's end state '${job.state}'. Name the state to go on from.`,
     );
   }
-  const aggregates = asked.state === undefined && job.fanOut !== null;
+  const aggregates = state === here && job.fanOut !== null;
   const wrong = aggregates ? null : wrongTarget(bp, state);
   if (wrong !== null) return wrong;
   const told = record(

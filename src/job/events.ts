@@ -39,7 +39,8 @@ export function attemptEnded(task: Task, workerId: string | null, failure: Failu
     event_type: "task_finished",
     task_id: task.id,
     attempt_number: task.attempt,
-    duration_ms: now - task.dispatchedAt,
+    // A task whose time is up may end before its next attempt went out.
+    duration_ms: Math.max(0, now - task.dispatchedAt),
     ...(workerId === null ? {} : { worker_id: workerId }),
     ...cutError(failure === null ? undefined : `${failure.code}: ${failure.message}`),
   } as const;

@@ -4,13 +4,13 @@ import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { MAX_INLINE_BYTES } from "../limits.ts";
 import { jsonBytes } from "./state-history.ts";
 
-/** Input as a job may hold it, or why it may not; `invalid` has the paths of wrong fields, and is null for input that is too large. */
+/** A job's input as it may hold it, or why it may not; `invalid` has the paths of wrong fields, and is null for input that is too large. */
 export type CheckedInput =
   | { readonly ok: true; readonly input: unknown }
   | { readonly ok: false; readonly error: string; readonly invalid: z.ZodError | null };
 
 /** The input as the blueprint's schema makes it; without a schema any object. */
-export function checkInput(bp: CompleteBlueprint, given: unknown): CheckedInput {
+export function readInput(bp: CompleteBlueprint, given: unknown): CheckedInput {
   const parsed = (bp.input ?? jsonObject).safeParse(given);
   if (!parsed.success) {
     const error = `Input validation failed for blueprint '${bp.name}': ${z.prettifyError(parsed.error)}`;

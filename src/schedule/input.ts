@@ -8,7 +8,7 @@ import type { ScheduleSpec } from "./spec.ts";
 
 /** What is wrong with the job a schedule would make, naming the fields of the schedule. */
 interface InputFault {
-  readonly reason: Exclude<FailReason, "create_failed">;
+  readonly reason: Extract<FailReason, "blueprint_missing" | "input_invalid">;
   readonly error: string;
   readonly details: readonly { readonly path: string; readonly message: string }[];
 }

@@ -24,7 +24,7 @@ export interface Schedule {
 /** Why an occurrence was left out. */
 export type SkipReason = "catch_up" | "overlap" | "paused" | "queue_full" | "quota";
 /** Why an occurrence made no job. */
-export type FailReason = "blueprint_missing" | "input_invalid" | "create_failed";
+export type FailReason = "client_missing" | "blueprint_missing" | "input_invalid" | "create_failed";
 
 /** What became of an occurrence, or of a row of them that were left out for the same reason. Times are epoch ms. */
 export type Run =

@@ -62,9 +62,16 @@ export function workerLost(): FakeAnswer {
   return new FakeAnswer({ does: "vanishes" });
 }
 
-/** Asks a fake worker. Never rejects. */
+/** Asks a fake worker. Never rejects. What it answers once the task is not wanted any more means just that. */
 export async function ask(worker: FakeWorker, params: JsonObject, task: FakeTask): Promise<Deed> {
+  const deed = await work(worker, params, task);
+  return task.signal.aborted && deed.does === "reports" ? { does: "reports", outcome: { status: "cancelled" } } : deed;
+}
+
+async function work(worker: FakeWorker, params: JsonObject, task: FakeTask): Promise<Deed> {
   try {
+    // A worker that listens for the abort would miss one that came before.
+    task.signal.throwIfAborted();
     const returned = await worker(params, task);
     return returned instanceof FakeAnswer ? returned.deed : { does: "reports", outcome: readReturned(returned) };
   } catch (thrown) {

@@ -94,6 +94,11 @@ export class MemoryJob {
     return notices;
   }
 
+  /** Whether a handler is under way. */
+  get isBusy(): boolean {
+    return this.#step !== null;
+  }
+
   /** Resolves once no handler is under way any more. */
   async settled(): Promise<void> {
     while (this.#slow.size > 0) await Promise.all(this.#slow);
@@ -189,13 +194,7 @@ export class MemoryJob {
 
   /** Does everything that is due by now. */
   catchUp(): void {
-    for (;;) {
-      const due = this.#due();
-      if (due === null) return;
-      const before = this.#job;
-      this.#apply(due);
-      if (this.#job === before) return;
-    }
+    for (let due = this.#due(); due !== null; due = this.#due()) this.#apply(due);
   }
 
   #due(): Change | null {
@@ -287,13 +286,15 @@ export class MemoryJob {
     const { state, stateSince } = run.started;
     const step = { state, stateSince };
     this.#step = step;
-    const slow = run.settled.then((finish) => {
+    const finished = async () => {
+      const finish = await run.settled;
       this.#slow.delete(slow);
       // Cancelled or moved meanwhile: what the handler decided comes too late.
       if (this.#step !== step) return;
       this.#step = null;
       this.#apply(finish(this.#job, this.#around()));
-    });
+    };
+    const slow = finished();
     this.#slow.add(slow);
   }
 

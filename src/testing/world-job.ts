@@ -39,6 +39,7 @@ export class WorldJob {
   readonly told: NoticeMessage[] = [];
   readonly #attempts = new Map<string, Attempt>();
   #commits: Change[] = [];
+  #steps = 0;
 
   constructor({ created, blueprint, settings, now, random, touched }: WorldJobNeeds) {
     this.blueprint = blueprint;
@@ -67,7 +68,7 @@ export class WorldJob {
 
   /** Tasks for workers that are out at this moment, in order. */
   get openTasks(): readonly Task[] {
-    return outstanding(this.record, this.memory.open).filter((task) => task.child === null);
+    return !this.isLive ? [] : outstanding(this.record, this.memory.open).filter((task) => task.child === null);
   }
 
   /** Who has the present attempt of a task; null while no worker has taken it. */
@@ -76,17 +77,27 @@ export class WorldJob {
     return attempt?.number === task.attempt ? attempt.holder : null;
   }
 
-  /** Somebody takes a task. @returns what says that it is not wanted any more */
-  take(task: Task, holder: Holder): AbortSignal {
-    const known = this.#attempts.get(task.id);
-    if (known?.number === task.attempt) {
-      known.holder = holder;
-      return known.letGo.signal;
-    }
-    const attempt = { number: task.attempt, letGo: new AbortController(), holder };
-    this.#attempts.set(task.id, attempt);
+  /** A fake worker takes a task. @returns what tells it that the task is not wanted any more */
+  take(task: Task): AbortSignal {
+    const letGo = new AbortController();
+    this.#attempts.set(task.id, { number: task.attempt, letGo, holder: "worker" });
     this.memory.take(task.id);
-    return attempt.letGo.signal;
+    return letGo.signal;
+  }
+
+  /** Leaves a task that was taken to somebody else; nothing happens once it is another attempt's turn. */
+  leaveTo(holder: Holder, task: Task): void {
+    const attempt = this.#attempts.get(task.id);
+    if (attempt?.number === task.attempt) attempt.holder = holder;
+  }
+
+  progress(taskId: string, progress: number, message?: string): void {
+    this.memory.progress(taskId, progress, message);
+  }
+
+  /** @throws {Error} when the payload does not fit the job */
+  workerEvent(taskId: string, type: string, payload: unknown): void {
+    this.memory.workerEvent({ taskId, workerId: TEST_WORKER, type, eventId: null, payload });
   }
 
   report({ id, attempt, lease }: Task, outcome: TaskOutcome): ResultAck {
@@ -114,6 +125,13 @@ export class WorldJob {
     };
   }
 
+  /** How many steps were begun since this was last asked. */
+  newSteps(): number {
+    const steps = this.#steps;
+    this.#steps = 0;
+    return steps;
+  }
+
   /** The names of the states that were entered, in order. */
   get states(): string[] {
     return this.history
@@ -123,6 +141,8 @@ export class WorldJob {
 
   #remember({ record, branches }: Change): void {
     const known = this.history.at(-1)?.seq ?? 0;
-    this.history.push(...unsentEvents({ ...record, sentSeq: known }, branches));
+    const events = unsentEvents({ ...record, sentSeq: known }, branches);
+    this.history.push(...events);
+    this.#steps += events.filter((event) => event.event_type === "state_started").length;
   }
 }

@@ -3,7 +3,7 @@ import type { CompleteBlueprint } from "../blueprint/index.ts";
 import type { BlueprintCatalog } from "../blueprint/validate.ts";
 import { childRequestOf, LET_CHILD_GO, notDeployed, refusedChild } from "../job/child.ts";
 import { createJob, type CreateJob } from "../job/create.ts";
-import { checkInput } from "../job/input.ts";
+import { readInput } from "../job/input.ts";
 import { outcomeOf } from "../job/outcome.ts";
 import type { JobRecord, MachineSettings, Notice, Task } from "../job/record.ts";
 import { messageOf } from "../notices/job-message.ts";
@@ -32,6 +32,8 @@ export class World {
   readonly #pending = new Set<Promise<void>>();
   #now: number;
   #steps = 0;
+  /** Why nothing happens any more. */
+  #stopped: Error | null = null;
 
   constructor(needs: WorldNeeds) {
     this.#needs = needs;
@@ -88,6 +90,7 @@ export class World {
 
   /** Like {@link settle}, without waiting for handlers and fake workers that are under way. */
   deal(): void {
+    if (this.#stopped !== null) throw this.#stopped;
     for (let [job] = this.#touched; job !== undefined; [job] = this.#touched) {
       this.#touched.delete(job);
       this.#dealWith(job);
@@ -95,31 +98,33 @@ export class World {
   }
 
   #dealWith(job: WorldJob): void {
-    const before = job.states.length;
     job.memory.catchUp();
+    this.#count(job.newSteps());
     const { offers, releases, notices } = job.leaving();
     for (const task of releases) job.release(task);
     for (const task of offers) this.#offer(job, task);
     for (const notice of notices) this.#tell(job, notice);
     if (job.memory.isBusy) this.#await(job.memory.settled());
-    this.#count(job.states.length - before);
   }
 
   #count(steps: number): void {
     this.#steps += steps;
     if (this.#steps <= this.#needs.maxSteps) return;
     const where = this.jobs.map(({ record }) => `${record.id} (${record.blueprint}) in state '${record.state}'`);
-    throw new Error(
+    this.#stopped = new Error(
       `The jobs took more than ${this.#needs.maxSteps} steps at once, and were stopped: ${where.slice(0, 5).join(", ")}. Do they lead in a circle? If not, raise maxSteps.`,
     );
+    throw this.#stopped;
   }
 
   /** What cannot go on fails everything that waits for it, now and later. */
   #await(work: Promise<void>): void {
-    const done = work.then(() => {
+    const then = async () => {
+      await work;
       this.#pending.delete(done);
       this.deal();
-    });
+    };
+    const done = then();
     this.#pending.add(done);
     done.catch(() => undefined);
   }
@@ -129,14 +134,15 @@ export class World {
     const { type, params } = task.request;
     const worker = this.hasWorkerFor(task) ? this.#needs.workers[type] : undefined;
     if (worker === undefined) return;
-    const signal = job.take(task, "worker");
-    const told = asJson(params ?? {});
-    // Not at once: a worker that throws or talks back must not do so in the middle of this.
-    const asked = Promise.resolve().then(() => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a blueprint sends along is its worker's to know
-      return ask(worker, told as JsonObject, this.#taskOf(job, task, signal));
-    });
-    this.#await(asked.then((deed) => this.#do(job, task, deed)));
+    const signal = job.take(task);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a blueprint sends along is its worker's to know
+    const told = asJson(params ?? {}) as JsonObject;
+    const work = async () => {
+      // Not at once: a worker that talks back must not do so in the middle of this.
+      await Promise.resolve();
+      this.#do(job, task, await ask(worker, told, this.#taskOf(job, task, signal)));
+    };
+    this.#await(work());
   }
 
   #taskOf(job: WorldJob, { id, attempt }: Task, signal: AbortSignal): FakeTask {
@@ -147,7 +153,7 @@ export class World {
       signal,
       sendProgress: (progress, message) => job.progress(id, progress, message),
       sendEvent: (type, payload) => {
-        job.workerEvent(id, type, payload);
+        job.workerEvent(id, type, asJson(payload));
         this.deal();
       },
     };
@@ -162,10 +168,10 @@ export class World {
         job.lose(task);
         return;
       case "waits":
-        job.take(task, "test");
+        job.leaveTo("test", task);
         return;
       case "hangs":
-        job.take(task, "nobody");
+        job.leaveTo("nobody", task);
     }
   }
 
@@ -173,7 +179,7 @@ export class World {
     if (this.#jobs.has(task.id)) return;
     const bp = this.#needs.catalog.get(name);
     const request = childRequestOf(parent.record, task);
-    const checked = bp === undefined ? null : checkInput(bp, request.initialData);
+    const checked = bp === undefined ? null : readInput(bp, request.initialData);
     if (bp === undefined || checked === null || !checked.ok) {
       const why = checked === null || checked.ok ? notDeployed(name) : checked.error;
       parent.memory.childEnded(task.id, refusedChild(why));
@@ -191,7 +197,8 @@ export class World {
       case "tell_parent":
         this.#tellParent(record);
         return;
-      default: {
+      case "webhook":
+      case "ask_people": {
         const message = messageOf(record, notice);
         if (message !== null) job.told.push(message);
       }
