@@ -35,6 +35,22 @@ describe.each(WAYS)("a handler, %s,", (_, between) => {
     expect(await viewJob(id)).toMatchObject({ status: "quarantined", error_message: "This handler always throws." });
   });
 
+  test("that does not answer in time counts as failed, and what it says later comes too late", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    slowHandler.waitsFor = promise;
+    const id = await createJob("handlers", { first: "slow" });
+    await expectJob(id, {
+      status: "awaiting_retry",
+      error_message: "The handler of state 'slow' did not answer in time.",
+    });
+    slowHandler.waitsFor = Promise.resolve();
+    resolve();
+    await between();
+    expect(await viewJob(id)).toMatchObject({ status: "awaiting_retry" });
+    await jobAlarm(id, BACKOFF_MS);
+    await expectJob(id, { status: "finished" });
+  });
+
   test("that leads to itself for ever is stopped", async () => {
     const id = await createJob("handlers", { first: "circle" });
     await between();

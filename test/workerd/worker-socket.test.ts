@@ -110,6 +110,19 @@ describe.each(WAYS)("a worker's socket, %s,", (_, between) => {
     expect(await other.task()).toMatchObject({ job_id: later });
   });
 
+  test.each(["worker", "poll"])(
+    "belongs to its worker also when that is called %s, as a kind of line is",
+    async (workerId) => {
+      const type = unique();
+      const worker = await socketWorker([type], { workerId });
+      await between();
+      const id = await createJob("one-task", { type });
+      expect(await worker.result(await worker.task())).toMatchObject({ status: "result_accepted_success" });
+      await expectJob(id, { status: "finished" });
+      await worker.close();
+    },
+  );
+
   test("answers ping without waking anything", async () => {
     const worker = await socketWorker([unique()]);
     await between();
