@@ -21,6 +21,7 @@ const BUILD = own("scripts/build.ts");
 const COMMANDS = {
   build: [BUILD],
   demo: [own("examples/photos/demo.ts")],
+  example: [own("examples/features/run.ts")],
   server: [own("cli/src/main.ts", "server")],
   test: [BUILD, tool("vitest", "run")],
   check: [own("scripts/check.ts")],

@@ -6,30 +6,19 @@
 import { randomUUID } from "node:crypto";
 import { constants as fileModes } from "node:fs";
 import { access, mkdir, writeFile } from "node:fs/promises";
-import { constants } from "node:os";
 import { basename, join } from "node:path";
-import { DemoError, type DemoOptions, parseDemoArguments, USAGE } from "./demo/arguments.ts";
+import { ExampleError } from "../shared/example-error.ts";
+import { abortedWhenInterrupted, InterruptedError } from "../shared/interruption.ts";
+import { hasEnded, JobClient } from "../shared/job-client.ts";
+import { type DemoOptions, parseDemoArguments, USAGE } from "./demo/arguments.ts";
 import { Fleet } from "./demo/fleet.ts";
 import { followJob, throughOutages } from "./demo/follow-job.ts";
-import { hasEnded, JobClient } from "./demo/job-client.ts";
 import { readPictureFolder } from "./demo/picture-folder.ts";
 import { ProgressView } from "./demo/progress-view.ts";
 import { describeEnd, describeStart } from "./demo/report.ts";
 import { UnfinishedJob } from "./demo/unfinished-job.ts";
 
 const PROJECT = join(import.meta.dirname, "..", "..");
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** Someone wants the demo to end now. */
-class InterruptedError extends Error {
-  override readonly name = "InterruptedError";
-  readonly signal: NodeJS.Signals;
-
-  constructor(signal: NodeJS.Signals) {
-    super(`Interrupted by ${signal}.`);
-    this.signal = signal;
-  }
-}
 
 async function makeFolder(path: string, option: string): Promise<void> {
   try {
@@ -37,7 +26,7 @@ async function makeFolder(path: string, option: string): Promise<void> {
     await access(path, fileModes.W_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new DemoError(`The folder ${path} cannot be made or written (${reason}). Choose another with ${option}.`);
+    throw new ExampleError(`The folder ${path} cannot be made or written (${reason}). Choose another with ${option}.`);
   }
 }
 
@@ -62,7 +51,11 @@ async function findOrCreateJob(
   }
   const key = randomUUID();
   const title = `Contact sheet: ${basename(folder)}`.slice(0, 100);
-  const jobId = await throughOutages(() => client.create({ folder, pictures, output, title }, key), view, signal);
+  const jobId = await throughOutages(
+    () => client.create("photos", { folder, pictures, output, title }, key),
+    view,
+    signal,
+  );
   await unfinished.remember({ jobId, folder, output });
   view.note(`  job        ${jobId}\n`);
   return jobId;
@@ -112,11 +105,7 @@ async function demonstrate(options: DemoOptions, demo: AbortController, view: Pr
 
 /** @returns the exit code */
 async function main(): Promise<number> {
-  const demo = new AbortController();
-  for (const signal of SIGNALS) process.on(signal, () => demo.abort(new InterruptedError(signal)));
-  // Whoever started the demo over IPC is gone: nobody could stop it any more.
-  process.once("disconnect", () => demo.abort(new InterruptedError("SIGHUP")));
-  process.channel?.unref();
+  const demo = abortedWhenInterrupted();
   const view = new ProgressView(process.stdout);
   try {
     const options = parseDemoArguments(process.argv.slice(2), process.env["INIT_CWD"] ?? process.cwd(), PROJECT);
@@ -128,9 +117,9 @@ async function main(): Promise<number> {
     const error: unknown = demo.signal.aborted ? demo.signal.reason : thrown;
     if (error instanceof InterruptedError) {
       view.note("\nStopped. The same command goes on with the job.");
-      return 128 + constants.signals[error.signal];
+      return error.exitCode;
     }
-    if (!(error instanceof DemoError)) throw error;
+    if (!(error instanceof ExampleError)) throw error;
     process.stderr.write(`\n${error.message}\n`);
     return 1;
   }

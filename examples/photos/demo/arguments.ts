@@ -1,10 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-
-/** What is wrong with the way the demo was called, in words for the person who called it. */
-export class DemoError extends Error {
-  override readonly name = "DemoError";
-}
+import { ExampleError } from "../../shared/example-error.ts";
 
 export interface DemoOptions {
   /** Folder of the pictures, absolute. */
@@ -36,7 +32,7 @@ real worker processes on this machine.
 function wholeNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new DemoError(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`);
+  throw new ExampleError(`--${option} takes a whole number from ${least} to ${most}, not "${text}".`);
 }
 
 function read(argv: readonly string[]) {
@@ -56,7 +52,7 @@ function read(argv: readonly string[]) {
   } catch (error) {
     // Node goes on to explain how one could pass it all the same.
     const [reason] = (error instanceof Error ? error.message : String(error)).split(". ");
-    throw new DemoError(`${reason}. See: npm run demo -- --help`);
+    throw new ExampleError(`${reason}. See: npm run demo -- --help`);
   }
 }
 
@@ -66,13 +62,13 @@ function read(argv: readonly string[]) {
  * @param from folder that relative paths of the caller start from
  * @param project folder that the defaults lie in
  * @returns null when help is asked for
- * @throws {DemoError}
+ * @throws {ExampleError}
  */
 export function parseDemoArguments(argv: readonly string[], from: string, project: string): DemoOptions | null {
   const { values, positionals } = read(argv);
   if (values.help) return null;
   if (positionals.length > 1) {
-    throw new DemoError(`The demo takes one folder, not ${positionals.length}: ${positionals.join(", ")}.`);
+    throw new ExampleError(`The demo takes one folder, not ${positionals.length}: ${positionals.join(", ")}.`);
   }
   const [path] = positionals;
   const folder = path === undefined ? join(project, "examples", "photos", "pictures") : resolve(from, path);

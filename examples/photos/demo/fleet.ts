@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { DemoError, type DemoOptions } from "./arguments.ts";
-import { ManagedProcess, type Ending } from "./processes.ts";
-import { type ServerProcess, startServerProcess } from "./server-process.ts";
+import { ExampleError } from "../../shared/example-error.ts";
+import { type Ending, ManagedProcess } from "../../shared/managed-process.ts";
+import { type ServerProcess, startServerProcess } from "../../shared/server-process.ts";
+import type { DemoOptions } from "./arguments.ts";
 
 /** Someone who kills the server to see what happens may also want to start it again by hand; this is their time for it. */
 const HANDS_OFF_MS = 3_000;
@@ -50,7 +51,7 @@ export class Fleet {
   /**
    * @param say prints a line
    * @param demo aborted when the demo is to end; the fleet aborts it itself, with the reason, when it cannot go on
-   * @throws {DemoError} when the server does not start
+   * @throws {ExampleError} when the server does not start
    */
   static async start(options: FleetOptions, say: (line: string) => void, demo: AbortController): Promise<Fleet> {
     await rm(options.logs, { recursive: true, force: true });
@@ -110,7 +111,7 @@ export class Fleet {
     }
     // A worker that ends by itself would do so again.
     if (!ending.startsWith("signal")) {
-      throw new DemoError(`No worker is left: ${worker.name} has ended (${ending}).\n${await worker.lastWords()}`);
+      throw new ExampleError(`No worker is left: ${worker.name} has ended (${ending}).\n${await worker.lastWords()}`);
     }
     this.#say(`! ${worker.name} has ended (${ending}). It was the last one: starting another.`);
     await this.#startWorker();

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { DemoError } from "./arguments.ts";
-import { hasEnded, type JobClient, type JobView, OutageError } from "./job-client.ts";
+import { ExampleError } from "../../shared/example-error.ts";
+import { hasEnded, type JobClient, type JobView, OutageError } from "../../shared/job-client.ts";
 import type { ProgressView } from "./progress-view.ts";
 
 const POLL_INTERVAL_MS = 200;
@@ -10,7 +10,7 @@ const GIVE_UP_AFTER_MS = 180_000;
 
 /**
  * Makes a call again for as long as the server is away.
- * @throws {DemoError} when it stays away for three minutes
+ * @throws {ExampleError} when it stays away for three minutes
  * @throws the reason of `signal`
  */
 export async function throughOutages<Result>(
@@ -28,7 +28,7 @@ export async function throughOutages<Result>(
       if (!(error instanceof OutageError)) throw error;
       const away = performance.now() - since;
       if (away > GIVE_UP_AFTER_MS)
-        throw new DemoError(`${error.message} The demo gives up; its job does not: start the demo again to go on.`);
+        throw new ExampleError(`${error.message} The demo gives up; its job does not: start the demo again to go on.`);
       if (!mentioned && away > MENTION_OUTAGE_AFTER_MS) {
         view.note(`! ${error.message} Waiting for it.`);
         mentioned = true;
@@ -47,7 +47,7 @@ export async function followJob(
 ): Promise<JobView> {
   for (;;) {
     const job = await throughOutages(() => client.find(id), view, signal);
-    if (job === null) throw new DemoError(`The server does not know the job ${id} any more.`);
+    if (job === null) throw new ExampleError(`The server does not know the job ${id} any more.`);
     if (hasEnded(job)) {
       view.finish();
       return job;

@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
-import { DemoError } from "./arguments.ts";
+import { ExampleError } from "../../shared/example-error.ts";
 
 const PICTURE_EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".avif"]);
 
@@ -38,7 +38,7 @@ async function isFile(entry: Dirent, path: string): Promise<boolean> {
 /**
  * Finds the pictures of a folder and its subfolders. Hidden files and folders are left out.
  * @param except a folder to leave out: the demo's own output may lie inside
- * @throws {DemoError} when the folder cannot be read or has no pictures
+ * @throws {ExampleError} when the folder cannot be read or has no pictures
  */
 export async function readPictureFolder(folder: string, except: string): Promise<PictureFolder> {
   const found: string[] = [];
@@ -46,7 +46,7 @@ export async function readPictureFolder(folder: string, except: string): Promise
 
   async function walk(below: string): Promise<void> {
     const entries = await readdir(join(folder, below), { withFileTypes: true }).catch((error: unknown) => {
-      if (below === "") throw new DemoError(whyUnreadable(error, folder), { cause: error });
+      if (below === "") throw new ExampleError(whyUnreadable(error, folder), { cause: error });
       unreadableFolders.push(below);
       return [];
     });
@@ -62,7 +62,7 @@ export async function readPictureFolder(folder: string, except: string): Promise
 
   await walk("");
   if (found.length === 0) {
-    throw new DemoError(`There are no pictures in ${folder} (looked for ${[...PICTURE_EXTENSIONS].join(" ")}).`);
+    throw new ExampleError(`There are no pictures in ${folder} (looked for ${[...PICTURE_EXTENSIONS].join(" ")}).`);
   }
   found.sort();
   const pictures = takeWhatFits(found);

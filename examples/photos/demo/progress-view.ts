@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { JobView } from "./job-client.ts";
+import type { JobView } from "../../shared/job-client.ts";
 
 /** Where the progress is shown: standard output, or a stand-in for it. */
 export interface Screen {

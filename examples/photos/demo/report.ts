@@ -1,11 +1,24 @@
 import { join } from "node:path";
-import { DemoError, type DemoOptions } from "./arguments.ts";
-import { type JobView, photosResult } from "./job-client.ts";
+import { z } from "zod";
+import { ExampleError } from "../../shared/example-error.ts";
+import type { JobView } from "../../shared/job-client.ts";
+import { unreadablePicture } from "../tasks.ts";
+import type { DemoOptions } from "./arguments.ts";
 import type { PictureFolder } from "./picture-folder.ts";
 import { formatDuration } from "./progress-view.ts";
 
 /** Longest list of unreadable pictures on the screen; the report has them all. */
 const MAX_LISTED = 10;
+
+/** The result of the blueprint `photos`. */
+const photosResult = z.object({
+  output: z.string(),
+  sheets: z.array(z.string()),
+  report: z.string(),
+  pictures: z.int(),
+  thumbnails: z.int(),
+  unreadable: z.array(unreadablePicture),
+});
 
 function counted(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
@@ -25,12 +38,12 @@ export function describeStart(
 /**
  * The result of a job, line by line.
  * @param ms how long it took
- * @throws {DemoError} when the job did not finish, with its error
+ * @throws {ExampleError} when the job did not finish, with its error
  */
 export function describeEnd(job: JobView, ms: number, logs: string): string[] {
   if (job.status !== "finished") {
     const reason = job.error_message ?? "no reason was given";
-    throw new DemoError(
+    throw new ExampleError(
       `The job ended as ${job.status} in state "${job.current_state}": ${reason}\nThe processes' own words are in ${logs}`,
     );
   }

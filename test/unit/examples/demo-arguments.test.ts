@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DemoError, parseDemoArguments } from "../../../examples/photos/demo/arguments.ts";
+import { parseDemoArguments } from "../../../examples/photos/demo/arguments.ts";
+import { ExampleError } from "../../../examples/shared/example-error.ts";
 
 function parse(...argv: string[]) {
   return parseDemoArguments(argv, "/home/ada", "/project");
@@ -42,7 +43,7 @@ describe("parseDemoArguments", () => {
     [["--port", "1e3"], '--port takes a whole number from 0 to 65535, not "1e3".'],
     [["one", "two"], "The demo takes one folder, not 2: one, two."],
   ])("refuses %j", (argv, message) => {
-    expect(() => parse(...argv)).toThrow(new DemoError(message));
+    expect(() => parse(...argv)).toThrow(new ExampleError(message));
   });
 
   it("refuses an option it does not know and says where to look", () => {

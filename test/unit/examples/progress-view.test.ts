@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { JobView } from "../../../examples/photos/demo/job-client.ts";
+import type { JobView } from "../../../examples/shared/job-client.ts";
 import { formatDuration, ProgressView } from "../../../examples/photos/demo/progress-view.ts";
 
 function job(state: string, fields: Partial<JobView> = {}): JobView {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { environmentsOf, namesInSecretsFile, readDeployment } from "../../../scripts/deployment.ts";
+import { environmentsOf, missingSecrets, namesInSecretsFile, readDeployment } from "../../../scripts/deployment.ts";
 
 const wranglerToml = readFileSync(new URL("../../../wrangler.toml", import.meta.url), "utf8");
 
@@ -10,6 +10,7 @@ describe("a deployment needs on the account", () => {
       databases: [{ binding: "HISTORY_DB", name: `batuta-history-${environment}` }],
       queuesToMake: [`batuta-dead-${environment}`],
       requiredSecrets: ["CLIENTS_TOML", "GLOBAL_WORKER_TOKEN"],
+      variables: ["ENVIRONMENT"],
     });
   });
 
@@ -21,6 +22,21 @@ describe("a deployment needs on the account", () => {
 test("environments are those of wrangler.toml", () => {
   expect(environmentsOf(wranglerToml)).toEqual(["staging", "production"]);
   expect(environmentsOf('name = "x"')).toEqual([]);
+});
+
+describe("secrets are missing", () => {
+  const deployment = readDeployment(wranglerToml, "production");
+  const required = ["CLIENTS_TOML", "GLOBAL_WORKER_TOKEN"];
+
+  test("when wrangler.toml requires them", () => {
+    expect(missingSecrets(deployment, new Set(["CLIENTS_TOML"]))).toEqual(["GLOBAL_WORKER_TOKEN"]);
+    expect(missingSecrets(deployment, new Set(required))).toEqual([]);
+  });
+
+  test("when people are asked and nothing signs their links", () => {
+    expect(missingSecrets(deployment, new Set([...required, "INTEGRATIONS_TOML"]))).toEqual(["SIGNING_SECRET"]);
+    expect(missingSecrets(deployment, new Set([...required, "INTEGRATIONS_TOML", "SIGNING_SECRET"]))).toEqual([]);
+  });
 });
 
 describe("names in a secrets file are read", () => {

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { unreadablePicture } from "../tasks.ts";
-import { DemoError } from "./arguments.ts";
+import { ExampleError } from "./example-error.ts";
 
 /** Longest wait for one answer of the server. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -14,6 +13,7 @@ const jobView = z.object({
   id: z.string(),
   status: z.string(),
   current_state: z.string(),
+  state_history: z.looseObject({}).nullish(),
   error_message: z.string().nullish(),
   progress: z.number().nullish(),
   progress_message: z.string().nullish(),
@@ -21,18 +21,26 @@ const jobView = z.object({
   branches: z.object({ total: z.int(), done: z.int(), failed: z.int() }).nullish(),
   result: z.unknown(),
 });
-/** What the demo reads of a job. */
+/** What the examples read of a job. */
 export type JobView = z.infer<typeof jobView>;
 
-/** The result of the blueprint `photos`. */
-export const photosResult = z.object({
-  output: z.string(),
-  sheets: z.array(z.string()),
-  report: z.string(),
-  pictures: z.int(),
-  thumbnails: z.int(),
-  unreadable: z.array(unreadablePicture),
+const historyRow = z.object({
+  seq: z.int(),
+  event_type: z.string(),
+  /** Epoch ms. */
+  created_at: z.number(),
+  state: z.string(),
+  previous_state: z.string().nullish(),
+  next_state: z.string().nullish(),
+  attempt_number: z.int().nullish(),
+  duration_ms: z.number().nullish(),
+  worker_id: z.string().nullish(),
+  task_id: z.string().nullish(),
+  error: z.string().nullish(),
+  context_snapshot: z.looseObject({}).nullish(),
 });
+/** One thing that happened to a job. */
+export type HistoryRow = z.infer<typeof historyRow>;
 
 const FINAL_STATUSES = new Set(["finished", "failed", "quarantined", "cancelled"]);
 
@@ -40,14 +48,7 @@ export function hasEnded({ status }: JobView): boolean {
   return FINAL_STATUSES.has(status);
 }
 
-export interface PhotosInput {
-  readonly folder: string;
-  readonly pictures: readonly string[];
-  readonly output: string;
-  readonly title: string;
-}
-
-/** The few calls of the client API that the demo needs. Every call may throw an {@link OutageError}. */
+/** The few calls of the client API that the examples need. Every call may throw an {@link OutageError}. */
 export class JobClient {
   readonly #url: string;
   readonly #token: string;
@@ -58,11 +59,12 @@ export class JobClient {
   }
 
   /**
+   * @param endpoint last part of the blueprint's create route
    * @param key the same key makes the same job: a call whose answer was lost can be made again
    * @returns the id of the job
    */
-  async create(input: PhotosInput, key: string): Promise<string> {
-    const answer = await this.#ask("POST", "/api/v1/jobs/photos", input, { "Idempotency-Key": key });
+  async create(endpoint: string, input: object, key: string): Promise<string> {
+    const answer = await this.#ask("POST", `/api/v1/jobs/${endpoint}`, input, { "Idempotency-Key": key });
     return z.object({ job_id: z.string() }).parse(answer).job_id;
   }
 
@@ -70,6 +72,20 @@ export class JobClient {
   async find(id: string): Promise<JobView | null> {
     const answer = await this.#ask("GET", `/api/v1/jobs/${id}`);
     return answer === null ? null : jobView.parse(answer);
+  }
+
+  /** What happened to a job, in order; it follows the job by a second or two. */
+  async history(id: string): Promise<HistoryRow[]> {
+    return z.array(historyRow).parse((await this.#ask("GET", `/api/v1/jobs/${id}/history`)) ?? []);
+  }
+
+  /** Decides what the job asks people, in the name of one of them. */
+  async decide(id: string, by: string, decision: string): Promise<void> {
+    await this.#ask("POST", `/_public/webhooks/approval/${id}`, { decision, decided_by: by });
+  }
+
+  async sendEvent(id: string, event: string, data: unknown): Promise<void> {
+    await this.#ask("POST", `/api/v1/jobs/${id}/events/${event}`, data);
   }
 
   async cancel(id: string): Promise<void> {
@@ -97,7 +113,7 @@ export class JobClient {
     if (response.status >= 500 || response.status === 429)
       throw new OutageError(`The server answered ${response.status}: ${text}`);
     if (response.status === 404 && method === "GET") return null;
-    if (!response.ok) throw new DemoError(`The server refused ${method} ${path} with ${response.status}: ${text}`);
+    if (!response.ok) throw new ExampleError(`The server refused ${method} ${path} with ${response.status}: ${text}`);
     return JSON.parse(text);
   }
 }

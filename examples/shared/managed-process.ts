@@ -25,7 +25,7 @@ export interface ProcessOptions {
 }
 
 /**
- * A process of the demo in a process group of its own: Ctrl-C in the terminal reaches the demo only, which ends the
+ * A process of an example in a process group of its own: Ctrl-C in the terminal reaches the example only, which ends the
  * others in order, and none of their children is left behind.
  */
 export class ManagedProcess {
@@ -52,7 +52,7 @@ export class ManagedProcess {
       env: { ...process.env, ...env },
       detached: !WINDOWS,
       windowsHide: true,
-      // Over the IPC channel a child notices that the demo is gone, however it went.
+      // Over the IPC channel a child notices that its example is gone, however it went.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
