@@ -14,9 +14,7 @@ import { callObject } from "../shared/call-object.ts";
 export async function sendNotice(env: Env, job: JobRecord, notice: Notice): Promise<void> {
   switch (notice.kind) {
     case "cancel_child":
-      await callObject(env.JOBS, notice.jobId, (child) =>
-        child.command(null, `job:${job.id}`, LET_CHILD_GO),
-      );
+      await callObject(env.JOBS, notice.jobId, (child) => child.command(null, `job:${job.id}`, LET_CHILD_GO));
       return;
     case "tell_parent": {
       const { parent } = job;

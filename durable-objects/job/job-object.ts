@@ -16,6 +16,7 @@ import { takeBranchResult } from "../../src/job/take-branch.ts";
 import { takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
 import { countBranches, jobView } from "../../src/job/view.ts";
 import type { HumanWait } from "../../src/job/wait.ts";
+import { checkTime } from "../../src/job/work.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
@@ -180,6 +181,16 @@ export class JobObject extends DurableObject<Env> {
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
   leaseLost(taskId: string, attempt: number, reason: LossReason): void {
     this.#upkeep.lose(taskId, attempt, reason);
+  }
+
+  /** A worker has taken an attempt that had to wait: its time runs from now. */
+  taskTaken(taskId: string, attempt: number, workerId: string): void {
+    const { record } = this.#live;
+    const task = record?.task?.id === taskId ? record.task : (this.#live.branches.open.get(taskId) ?? null);
+    if (record === null || task === null || task.attempt !== attempt || record.checkAt === null) return;
+    this.#live.worker = { taskId, id: workerId };
+    this.#live.note({ checkAt: Math.min(record.checkAt, checkTime([task], Date.now(), this.#settings)) });
+    this.#live.rearm(0);
   }
 
   /** How far the running task is, 0 to 1. */

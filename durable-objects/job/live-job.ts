@@ -9,6 +9,7 @@ import { migrateJob } from "../../src/job/migrate.ts";
 import { changed, type Change, type JobRecord, type Surroundings, type Task } from "../../src/job/record.ts";
 import { runStep, type StepRun } from "../../src/job/run-step.ts";
 import { isEnded } from "../../src/job/status.ts";
+import { checkTime } from "../../src/job/work.ts";
 import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
 import { JobAlarm } from "./job-alarm.ts";
 import { JobBranches } from "./job-branches.ts";
@@ -191,7 +192,7 @@ export class LiveJob {
 
   /** Writes a change, then sets the alarm and sends what leaves the object. */
   #commit(change: Change): void {
-    const record = this.#withoutSent(change);
+    const record = this.#withCheck(this.#withoutSent(change), change.offers);
     this.#store.commit({ ...change, record });
     if (change.writeRecord && this.#unsaved !== null) {
       clearTimeout(this.#unsaved);
@@ -206,6 +207,12 @@ export class LiveJob {
     this.#mail.soon(record);
   }
 
+  /** Work that goes out is looked after in time for its own limits, too. */
+  #withCheck(job: JobRecord, offers: readonly Task[]): JobRecord {
+    if (job.checkAt === null || offers.length === 0) return job;
+    return { ...job, checkAt: Math.min(job.checkAt, checkTime(offers, Date.now(), this.#needs.settings)) };
+  }
+
   /** What was sent while the change was on its way need not be sent again; a fan-out that is over leaves its events behind. */
   #withoutSent({ record, branches }: Change): JobRecord {
     const before = this.#record;
@@ -215,7 +222,7 @@ export class LiveJob {
     if (fanOut === null || record.fanOut?.first === fanOut.first) return { ...known, unsent: unsentEvents(known, []) };
     const ended = new Map([...this.branches.all, ...branches.map((branch) => [branch.id, branch] as const)]);
     const left = [...ended.values()].filter((branch) => branch.number < fanOut.first + fanOut.total);
-    return { ...known, unsent: unsentEvents(known, left) };
+    return { ...known, unsent: unsentEvents(known, left, fanOut) };
   }
 
   /**

@@ -21,8 +21,19 @@ export class Dispatcher {
 
   readonly #leaseInRow: (member: Member) => void;
 
-  /** @param leaseInRow called after a lease became a row, whose end needs an alarm */
-  constructor(roster: Roster, store: ShardStore, leaseInRow: (member: Member) => void) {
+  readonly #takenAtLast: (task: Offer, workerId: string) => void;
+
+  /**
+   * @param leaseInRow called after a lease became a row, whose end needs an alarm
+   * @param takenAtLast called after a worker took a task that had to wait
+   */
+  constructor(
+    roster: Roster,
+    store: ShardStore,
+    leaseInRow: (member: Member) => void,
+    takenAtLast: (task: Offer, workerId: string) => void = () => {},
+  ) {
+    this.#takenAtLast = takenAtLast;
     this.#roster = roster;
     this.#store = store;
     this.#leaseInRow = leaseInRow;
@@ -78,7 +89,9 @@ export class Dispatcher {
       const next = this.#firstFor(member);
       if (next === null) return;
       // A member that turns out to be gone takes nothing more, and the task keeps its place.
-      if (this.#handOver(member, next, now)) this.withdraw(next.taskId);
+      if (!this.#handOver(member, next, now)) continue;
+      this.withdraw(next.taskId);
+      this.#takenAtLast(next, member.id);
     }
   }
 

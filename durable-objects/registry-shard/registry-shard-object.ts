@@ -59,7 +59,12 @@ export class RegistryShard extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
     this.#store = new ShardStore(ctx.storage.sql);
     restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now());
-    this.#dispatcher = new Dispatcher(this.#roster, this.#store, (member) => this.#leases.watch(member));
+    this.#dispatcher = new Dispatcher(
+      this.#roster,
+      this.#store,
+      (member) => this.#leases.watch(member),
+      (task, workerId) => this.#tellIfShort(task, workerId),
+    );
     this.#leases = new Leases({
       storage: ctx.storage,
       store: this.#store,
@@ -236,6 +241,14 @@ export class RegistryShard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#leases.expire(Date.now());
+  }
+
+  /** A job looks after its tasks once a lease; one whose task may take less time than that must know when it begins. */
+  #tellIfShort({ jobId, taskId, attempt, timeoutMs }: Offer, workerId: string): void {
+    if (timeoutMs >= readConfiguration(this.env).leaseMs) return;
+    const told = callObject(this.env.JOBS, jobId, (job) => job.taskTaken(taskId, attempt, workerId));
+    // Without this word the job finds out at its next check.
+    this.ctx.waitUntil(told.catch(() => undefined));
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {

@@ -22,13 +22,16 @@ export function record(
   };
 }
 
-/** All events not known to be in the queue, in order: those of the record, and those that branch rows stand for. */
-export function unsentEvents(job: JobRecord, branches: Iterable<Branch>): JobEvent[] {
+/**
+ * All events not known to be in the queue, in order: those of the record, and those that branch rows stand for.
+ * @param fanOut the fan-out of the branches; the job's own unless the job has left it behind
+ */
+export function unsentEvents(job: JobRecord, branches: Iterable<Branch>, fanOut = job.fanOut): JobEvent[] {
   const events = job.unsent.filter((event) => event.seq > job.sentSeq);
   for (const { outcome, ...branch } of branches) {
     if (outcome === null || outcome.eventSeq <= job.sentSeq) continue;
     const ended = attemptEnded(branch, outcome.workerId, outcome.error, outcome.endedAt);
-    events.push({ seq: outcome.eventSeq, at: outcome.endedAt, state: job.fanOut?.into ?? job.state, ...ended });
+    events.push({ seq: outcome.eventSeq, at: outcome.endedAt, state: fanOut?.from ?? job.state, ...ended });
   }
   return events.toSorted((a, b) => a.seq - b.seq);
 }

@@ -70,6 +70,8 @@ export interface Branch extends Task {
 
 /** A fan-out, from its dispatch until its aggregator has run; its branches are rows with the task numbers `first` to `first + total - 1`. */
 export interface FanOut {
+  /** The state that began it. */
+  readonly from: string;
   readonly into: string;
   readonly first: number;
   readonly total: number;

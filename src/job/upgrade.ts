@@ -27,8 +27,11 @@ type JobRecordAdditions = Pick<JobRecord, keyof typeof NEW_IN_2>;
 export type StoredBranch = Omit<Branch, keyof typeof NEW_IN_TASKS | "queued"> & Partial<Branch>;
 
 const NEW_IN_SINGLE: Partial<SingleTask> = { eventTransitions: {}, into: null };
-const NEW_IN_FAN_OUT: Partial<FanOut> = { failFast: false, maxConcurrent: null };
 const NEW_IN_TASKS = { child: null, dispatchBy: null, resultBy: null } as const satisfies Partial<Task>;
+
+function newInFanOut(from: string): Partial<FanOut> {
+  return { from, failFast: false, maxConcurrent: null };
+}
 
 /** Brings a stored record to the present shape, so that jobs outlive a deployment. */
 export function upgrade(stored: StoredRecord): JobRecord {
@@ -37,7 +40,7 @@ export function upgrade(stored: StoredRecord): JobRecord {
     ...stored,
     v: 2,
     task: stored.task && { ...NEW_IN_TASKS, ...NEW_IN_SINGLE, ...stored.task },
-    fanOut: stored.fanOut && { ...NEW_IN_FAN_OUT, ...stored.fanOut },
+    fanOut: stored.fanOut && { ...newInFanOut(stored.state), ...stored.fanOut },
   };
 }
 

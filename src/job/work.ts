@@ -3,7 +3,7 @@ import { childRequest, taskRequest, type ChildRequest, type TaskRequest } from "
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
 import { clockOf } from "./clock.ts";
-import type { Branch, JobRecord, Notice, SingleTask, Surroundings, Task } from "./record.ts";
+import type { Branch, JobRecord, MachineSettings, Notice, SingleTask, Surroundings, Task } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
 import { StepError } from "./step-error.ts";
 
@@ -104,6 +104,18 @@ export function newChild(job: JobRecord, request: ChildRequest, number: number, 
 export function isOut(task: Task | Branch): boolean {
   if (task.retryAt !== null) return false;
   return !("outcome" in task) || (task.outcome === null && !task.queued);
+}
+
+/**
+ * When to look after tasks that go out now: a lease later, or when the first of them could be over its time.
+ * @returns epoch ms
+ */
+export function checkTime(tasks: Iterable<Task>, now: number, settings: MachineSettings): number {
+  let first = settings.leaseMs;
+  for (const { request } of tasks) {
+    first = Math.min(first, request.timeoutSeconds === undefined ? settings.taskTimeoutMs : request.timeoutSeconds * 1000);
+  }
+  return now + first;
 }
 
 /** The attempts that are out. */

@@ -69,10 +69,14 @@ export async function ask(worker: FakeWorker, params: JsonObject, task: FakeTask
 }
 
 async function work(worker: FakeWorker, params: JsonObject, task: FakeTask): Promise<Deed> {
-  try {
+  // Whether they return or throw, fakes that answer at once answer in the order in which they were asked.
+  const asked = async () => {
     // A worker that listens for the abort would miss one that came before.
     task.signal.throwIfAborted();
-    const returned = await worker(params, task);
+    return worker(params, task);
+  };
+  try {
+    const returned = await asked();
     return returned instanceof FakeAnswer ? returned.deed : { does: "reports", outcome: readReturned(returned) };
   } catch (thrown) {
     return { does: "reports", outcome: failureOf(thrown) };

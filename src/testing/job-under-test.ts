@@ -137,7 +137,10 @@ export class JobUnderTest {
    * A person decides what the job asks.
    * @throws {RefusedError} when it does not ask, or not this person, or this is no answer
    */
-  async decide(decision: string, { by, comment, data }: { by?: string; comment?: string; data?: unknown } = {}): Promise<void> {
+  async decide(
+    decision: string,
+    { by, comment, data }: { by?: string; comment?: string; data?: unknown } = {},
+  ): Promise<void> {
     const more = data === undefined ? {} : { data: asJson(data) };
     await this.#command({ do: "decide", decision, comment, ...more }, by);
   }

@@ -19,7 +19,8 @@ const CLIENT = { name: "test", plan: "unknown", params: {} };
 /** What a client may send as the input: a schema's own input, before defaults and transforms. */
 type Given<Input> = Input extends z.ZodType ? z.input<Input> : unknown;
 /** May be left out when the blueprint takes an empty object. */
-type WithInput<Input> = object extends Given<Input> ? { readonly input?: Given<Input> } : { readonly input: Given<Input> };
+type WithInput<Input> =
+  object extends Given<Input> ? { readonly input?: Given<Input> } : { readonly input: Given<Input> };
 type Options<Input> = TestJobOptions & WithInput<Input>;
 
 /** A blueprint with its input's schema in its type. */

@@ -52,7 +52,10 @@ export class TestTask {
   }
 
   /** @param code `PERMANENT_ERROR`, `INVALID_INPUT_ERROR`, or any other word for a failure that may pass */
-  fail({ code = "TRANSIENT_ERROR", message = "The test lets it fail." }: { code?: string; message?: string } = {}): Promise<ResultAck> {
+  fail({
+    code = "TRANSIENT_ERROR",
+    message = "The test lets it fail.",
+  }: { code?: string; message?: string } = {}): Promise<ResultAck> {
     return this.#report(failure(code, message));
   }
 

@@ -115,7 +115,11 @@ export class WorldJob {
   }
 
   /** All that was to leave the job since this was last asked. */
-  leaving(): { readonly offers: readonly Task[]; readonly releases: readonly Task[]; readonly notices: readonly Notice[] } {
+  leaving(): {
+    readonly offers: readonly Task[];
+    readonly releases: readonly Task[];
+    readonly notices: readonly Notice[];
+  } {
     const commits = this.#commits;
     this.#commits = [];
     return {

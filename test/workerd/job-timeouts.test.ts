@@ -64,6 +64,32 @@ describe.each(WAYS)("a job's time limits, %s:", (_, between) => {
     expect((await postResult(workerId, resultOf(task))).body).toMatchObject({ status: "ignored" });
   });
 
+  test("a task that runs longer than a limit that is shorter than a lease", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    const id = await createJob("limited", { type, timeoutSeconds: 2 });
+    await worker.task();
+    await between();
+    await jobAlarm(id, 2_100);
+    await worker.next("cancel_task");
+    await expectJob(id, { current_state: "late", result: { message: "Worker task timed out. It ran longer than 2 s." } });
+  });
+
+  test("the same for a task that had to wait for its worker", async () => {
+    const type = unique();
+    const id = await createJob("limited", { type, timeoutSeconds: 2 });
+    await jobAlarm(id, 2_100);
+    await between();
+    const worker = await socketWorker([type]);
+    const task = await worker.task();
+    await expectJob(id, { status: "waiting_for_worker", task_worker_id: worker.workerId });
+    await between();
+    expect(await jobAlarm(id, 1_000)).toBe(false);
+    await jobAlarm(id, 1_100);
+    await expectJob(id, { current_state: "late" });
+    expect(await worker.result(task)).toMatchObject({ status: "ignored" });
+  });
+
   test("the whole job goes where its blueprint says", async () => {
     const type = unique();
     const id = await createJob("hurried", { type });

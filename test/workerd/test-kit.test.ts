@@ -1,4 +1,3 @@
-import { InvalidInputError, PermanentError } from "@batuta/worker";
 import { byHand, result, type FakeWorker } from "batuta/testing";
 import { describe, expect, test } from "vitest";
 import { readConfiguration } from "../../src/configuration.ts";
@@ -19,6 +18,9 @@ interface Story {
   readonly ends: string;
 }
 
+const invalid = (message: string) => Object.assign(new Error(message), { code: "INVALID_INPUT_ERROR" });
+const permanent = (message: string) => Object.assign(new Error(message), { code: "PERMANENT_ERROR" });
+
 const second: FakeWorker = (params, { attempt }) => {
   if (attempt === 1) throw new Error("busy");
   return { params };
@@ -31,7 +33,7 @@ const STORIES: readonly Story[] = [
     input: () => ({ folder: "/in", output: "/out", pictures: ["a.jpg", "b.jpg", "c.jpg"] }),
     workers: {
       inspect_picture: ({ picture }) => {
-        if (picture === "b.jpg") throw new InvalidInputError("It is torn.");
+        if (picture === "b.jpg") throw invalid("It is torn.");
         return { name: picture, width: 60, height: 40, format: "jpeg", bytes: 5, colour: "#a0b0c0" };
       },
       make_thumbnails: ({ picture }, { attempt }) => {
@@ -55,7 +57,7 @@ const STORIES: readonly Story[] = [
     blueprint: "one_task",
     input: (type) => ({ type }),
     worker: () => {
-      throw new PermanentError("gone");
+      throw permanent("gone");
     },
     ends: "quarantined",
   },
@@ -79,7 +81,7 @@ const STORIES: readonly Story[] = [
     blueprint: "fan",
     input: (type) => ({ type, count: 5, maxConcurrent: 1 }),
     worker: ({ number }) => {
-      if (number === 3) throw new InvalidInputError("three");
+      if (number === 3) throw invalid("three");
       return { number };
     },
     ends: "finished",
@@ -89,7 +91,7 @@ const STORIES: readonly Story[] = [
     blueprint: "fan",
     input: (type) => ({ type, count: 3, failFast: true, maxConcurrent: 1 }),
     worker: () => {
-      throw new PermanentError("gone");
+      throw permanent("gone");
     },
     ends: "finished",
   },
@@ -196,7 +198,7 @@ const STORIES: readonly Story[] = [
       ],
     }),
     worker: () => {
-      throw new InvalidInputError("no");
+      throw invalid("no");
     },
     ends: "finished",
   },
