@@ -27,10 +27,22 @@ interface FinalEnd {
   readonly text: (message: string) => string;
 }
 
-/** The failures that do not pass, and the end each gives the job (spec §4). All others may pass. */
+const quarantined = (code: string): readonly [string, FinalEnd] => [
+  code,
+  { status: "quarantined", text: (message) => `Task failed with permanent error (${code}): ${message}` },
+];
+
+/** The failures that do not pass, and the end each gives the job (spec §4, reference B.12). All others may pass. */
 const FINAL: ReadonlyMap<string, FinalEnd> = new Map<string, FinalEnd>([
   ["PERMANENT_ERROR", { status: "quarantined", text: (message) => `Task failed with permanent error: ${message}` }],
+  quarantined("SECURITY_ERROR"),
+  quarantined("DEPENDENCY_ERROR"),
+  quarantined("CONTRACT_VIOLATION_ERROR"),
   ["INVALID_INPUT_ERROR", { status: "failed", text: (message) => `Task failed due to invalid input: ${message}` }],
+  [
+    "INTEGRITY_MISMATCH_ERROR",
+    { status: "failed", text: (message) => `Task failed due to data integrity mismatch: ${message}` },
+  ],
   ["TIMEOUT_ERROR", { status: "failed", text: (message) => message }],
 ]);
 
