@@ -83,9 +83,7 @@ export class LiveJob {
   }
 
   /** Changes what is worth no write of its own; the next write takes it along. */
-  note(
-    fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "task" | "cancellation">>,
-  ): void {
+  note(fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "task" | "cancellation">>): void {
     if (this.#record !== null) this.#record = { ...this.#record, ...fields };
   }
 

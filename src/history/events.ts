@@ -35,7 +35,6 @@ const JOB_EVENT_TYPES = [
   "worker_event",
   "sub_blueprint_finished",
 ] as const;
-export type JobEventType = (typeof JOB_EVENT_TYPES)[number];
 
 /** What can happen to a worker, as history tells it. */
 const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;

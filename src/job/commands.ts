@@ -177,7 +177,10 @@ export function applyCommand(
   if (asked.do === "cancel") return cancel(job, open, by, asked, around);
   if (asked.do === "discard") return discard(job, by, asked, around);
   if (bp === null) {
-    return no("conflict", `Blueprint '${job.blueprint}' is not deployed any more; the job can only be cancelled or discarded.`);
+    return no(
+      "conflict",
+      `Blueprint '${job.blueprint}' is not deployed any more; the job can only be cancelled or discarded.`,
+    );
   }
   try {
     switch (asked.do) {

@@ -84,7 +84,14 @@ export function fanOut<Request>(
       `State '${job.state}' asks for ${requests.length} parallel tasks; ${MAX_BRANCHES} are allowed. Give each task a group of the work instead.`,
     );
   }
-  const fanOut: FanOut = { from: job.state, into, first: job.nextTask, total: requests.length, failFast, maxConcurrent };
+  const fanOut: FanOut = {
+    from: job.state,
+    into,
+    first: job.nextTask,
+    total: requests.length,
+    failFast,
+    maxConcurrent,
+  };
   if (requests.length === 0) return changed(moveTo({ ...job, fanOut }, into, around));
   const branches = requests.map((request, index): Branch => {
     const number = job.nextTask + index;

@@ -1,5 +1,6 @@
 import { record } from "./events.ts";
-import type { ChildOutcome, JobRecord, Notice } from "./record.ts";
+import type { JobRecord, Notice } from "./record.ts";
+import type { EndStatus } from "./status.ts";
 
 const EVENT = {
   finished: "job_finished",
@@ -9,7 +10,7 @@ const EVENT = {
 } as const;
 
 interface End {
-  readonly status: ChildOutcome["status"];
+  readonly status: EndStatus;
   readonly error?: string;
   readonly result?: unknown;
   readonly byEndState?: boolean;

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { JobClient, TaskRequest } from "../blueprint/index.ts";
 import type { JobEvent } from "../history/events.ts";
-import type { JobStatus } from "./status.ts";
+import type { EndStatus, JobStatus } from "./status.ts";
 import type { Wait } from "./wait.ts";
 
 /** A piece of work somebody else does, and what fences it: a result counts only for the current attempt. All times are epoch ms. */
@@ -94,18 +94,18 @@ export type Notice =
   | { readonly kind: "ask_people"; readonly waitId: string };
 
 /** What a client's webhook is told of. */
-export type WebhookEvent = "job_finished" | "job_failed" | "job_quarantined" | "job_cancelled" | "approval_needed";
+type WebhookEvent = "job_finished" | "job_failed" | "job_quarantined" | "job_cancelled" | "approval_needed";
 
 /** How a child job ended, as its parent is told. */
 export interface ChildOutcome {
-  readonly status: "finished" | "failed" | "quarantined" | "cancelled";
+  readonly status: EndStatus;
   readonly state: string;
   readonly result: unknown;
   readonly error: string | null;
 }
 
 /** A job that is held still: no step begins and no timer runs. */
-export interface Pause {
+interface Pause {
   readonly at: number;
   readonly by: string;
   readonly reason: string;

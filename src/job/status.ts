@@ -38,8 +38,13 @@ export const STATUSES = {
 
 export type JobStatus = keyof typeof STATUSES;
 
+/** The statuses that end a job. */
+export type EndStatus = {
+  [Status in JobStatus]: (typeof STATUSES)[Status]["end"] extends true ? Status : never;
+}[JobStatus];
+
 /** True when nothing of the job starts any more by itself; `failed` and `quarantined` can be retried by hand. */
-export function isEnded(status: JobStatus): boolean {
+export function isEnded(status: JobStatus): status is EndStatus {
   return STATUSES[status].end;
 }
 

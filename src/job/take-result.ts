@@ -26,7 +26,7 @@ export interface Taken {
   readonly change: Change | null;
 }
 
-export function ignored(reason: NonNullable<ResultAck["reason"]>, message: string): Taken {
+function ignored(reason: NonNullable<ResultAck["reason"]>, message: string): Taken {
   return { ack: { status: "ignored", reason, message }, change: null };
 }
 

@@ -41,7 +41,7 @@ export interface EventWait extends BaseWait {
 }
 
 /** A pause of the blueprint's own. */
-export interface TimerWait extends BaseWait {
+interface TimerWait extends BaseWait {
   readonly kind: "timer";
   readonly until: number;
   readonly transitions: Readonly<Record<string, string>>;

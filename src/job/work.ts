@@ -113,7 +113,10 @@ export function isOut(task: Task | Branch): boolean {
 export function checkTime(tasks: Iterable<Task>, now: number, settings: MachineSettings): number {
   let first = settings.leaseMs;
   for (const { request } of tasks) {
-    first = Math.min(first, request.timeoutSeconds === undefined ? settings.taskTimeoutMs : request.timeoutSeconds * 1000);
+    first = Math.min(
+      first,
+      request.timeoutSeconds === undefined ? settings.taskTimeoutMs : request.timeoutSeconds * 1000,
+    );
   }
   return now + first;
 }

@@ -187,8 +187,8 @@ export class JobUnderTest {
 
   async #command(command: JobCommand, by: string = `client:${this.#job.record.client.name}`): Promise<void> {
     this.world.allowSteps();
-    // A job that has not begun would be asked before its first step, which no client could.
-    this.world.deal();
+    // No client could ask a job before its first step.
+    await this.world.begin();
     const answer = this.#job.memory.command(by, command);
     await this.world.settle();
     if (!answer.ok) throw new RefusedError(answer.code, answer.error);

@@ -28,6 +28,8 @@ import { takeSingleResult, type ReportedResult } from "../job/take-result.ts";
 import { dueChange, timeOutTask } from "../job/timeouts.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../job/worker-event.ts";
 import { outstanding } from "../job/work.ts";
+import { MemoryBranches } from "./memory-branches.ts";
+import { TakenTasks } from "./taken-tasks.ts";
 
 /** What a job in memory needs from whoever plays the world around it. */
 export interface MemoryJobNeeds {
@@ -49,12 +51,9 @@ export interface MemoryJobNeeds {
  */
 export class MemoryJob {
   readonly #needs: MemoryJobNeeds;
-  /** All branches of all fan-outs there have been, by task id. */
-  readonly branches = new Map<string, Branch>();
-  /** When a worker took an attempt, by task id. */
-  readonly #takenAt = new Map<string, number>();
+  readonly #branches = new MemoryBranches();
+  readonly #taken: TakenTasks;
   #job: JobRecord;
-  readonly #open = new Map<string, Branch>();
   /** The state whose handler is under way, and since when; what an older handler decides comes too late. */
   #step: Pick<JobRecord, "state" | "stateSince"> | null = null;
   readonly #slow = new Set<Promise<void>>();
@@ -62,6 +61,7 @@ export class MemoryJob {
 
   constructor(needs: MemoryJobNeeds) {
     this.#needs = needs;
+    this.#taken = new TakenTasks(needs.settings.taskTimeoutMs);
     this.#job = needs.created;
   }
 
@@ -69,14 +69,19 @@ export class MemoryJob {
     return this.#job;
   }
 
+  /** All branches of all fan-outs there have been, by task id. */
+  get branches(): ReadonlyMap<string, Branch> {
+    return this.#branches.all;
+  }
+
   /** The branches of the present fan-out that have not ended. */
   get open(): ReadonlyMap<string, Branch> {
-    return this.#open;
+    return this.#branches.open;
   }
 
   /** All branches of the present fan-out, in submission order. */
   get fanOutBranches(): readonly Branch[] {
-    return this.#ofFanOut(this.#job, []);
+    return this.#branches.with(this.#job);
   }
 
   /** All history so far, in order, but for what was {@link sent}. */
@@ -106,7 +111,7 @@ export class MemoryJob {
 
   /** A worker has taken the present attempt of a task. */
   take(taskId: string): void {
-    this.#takenAt.set(taskId, this.#needs.now());
+    this.#taken.take(taskId, this.#needs.now());
   }
 
   /** How far the job's single task is, 0 to 1. */
@@ -120,7 +125,7 @@ export class MemoryJob {
     const taken =
       this.#job.fanOut === null && bp !== null
         ? takeSingleResult(this.#job, bp, result, this.#around())
-        : takeBranchResult(this.#job, this.#open, result, this.#around());
+        : takeBranchResult(this.#job, this.open, result, this.#around());
     this.#maybe(taken.change);
     return taken.ack;
   }
@@ -128,13 +133,13 @@ export class MemoryJob {
   /** @returns whether it changed anything */
   lose(taskId: string, attempt: number, reason: LossReason): boolean {
     if (isEnded(this.#job.status)) return false;
-    return this.#maybe(loseTask(this.#job, this.#open, taskId, attempt, reason, this.#around()));
+    return this.#maybe(loseTask(this.#job, this.open, taskId, attempt, reason, this.#around()));
   }
 
   /** @returns whether it changed anything */
   childEnded(childId: string, outcome: ChildOutcome): boolean {
     const bp = this.#needs.blueprint;
-    return bp !== null && this.#maybe(takeChildOutcome(this.#job, bp, this.#open, childId, outcome, this.#around()));
+    return bp !== null && this.#maybe(takeChildOutcome(this.#job, bp, this.open, childId, outcome, this.#around()));
   }
 
   /** @returns whether it changed anything */
@@ -146,12 +151,12 @@ export class MemoryJob {
   /**
    * @param held the attempts that workers have at this moment: a cancel waits for their answers, a pause leaves them
    */
-  command(by: string, asked: JobCommand, held: readonly string[] = [...this.#takenAt.keys()]): CommandAnswer {
-    const { answer, change } = applyCommand(this.#job, this.#needs.blueprint, this.#open, by, asked, this.#around());
+  command(by: string, asked: JobCommand, held: readonly string[] = this.#taken.ids): CommandAnswer {
+    const { answer, change } = applyCommand(this.#job, this.#needs.blueprint, this.open, by, asked, this.#around());
     if (change === null) return answer;
     this.#apply(change);
     if (this.#job.cancellation !== null && asked.do === "cancel") {
-      const waitsFor = outstanding(this.#job, this.#open).filter(
+      const waitsFor = outstanding(this.#job, this.open).filter(
         (task) => task.child !== null || held.includes(task.id),
       );
       this.#apply(
@@ -165,11 +170,11 @@ export class MemoryJob {
       );
     }
     if (this.#job.pause !== null && asked.do === "pause") {
-      const back = outstanding(this.#job, this.#open).filter((task) => task.child === null && !held.includes(task.id));
+      const back = outstanding(this.#job, this.open).filter((task) => task.child === null && !held.includes(task.id));
       this.#maybe(
         holdBack(
           this.#job,
-          this.#open,
+          this.open,
           back.map(({ id }) => id),
           this.#around(),
         ),
@@ -183,11 +188,11 @@ export class MemoryJob {
   /** When time will bring the next thing, epoch ms; null when time brings nothing. */
   get nextAt(): number | null {
     const job = this.#job;
-    const task = job.task === null ? null : this.#ifTaken(job.task);
-    const open = [...this.#open.values()].map((branch) => this.#ifTaken(branch));
+    const task = job.task === null ? null : this.#taken.withoutDispatchLimit(job.task);
+    const open = [...this.open.values()].map((branch) => this.#taken.withoutDispatchLimit(branch));
     const due = nextDeadline({ ...job, task, checkAt: null, unsent: [], notices: [] }, open, 0);
     const still = isEnded(job.status) || job.pause !== null || job.cancellation !== null;
-    const ends = still ? [] : this.#taken().map(({ endsAt }) => endsAt);
+    const ends = still ? [] : this.#limits().map(({ endsAt }) => endsAt);
     const first = Math.min(due ?? Infinity, ...ends);
     return first === Infinity ? null : first;
   }
@@ -200,38 +205,25 @@ export class MemoryJob {
   #due(): Change | null {
     if (isEnded(this.#job.status)) return null;
     const bp = this.#needs.blueprint;
-    const change = dueChange(this.#job, bp, this.#open, this.#around());
+    const change = dueChange(this.#job, bp, this.open, this.#around());
     if (change !== null || this.#job.pause !== null || this.#job.cancellation !== null) return change;
     const now = this.#needs.now();
-    for (const { task, endsAt } of this.#taken()) {
-      if (endsAt <= now) return this.#timedOut(task, "execution", this.#timeoutMs(task) / 1000);
+    for (const { task, endsAt, seconds } of this.#limits()) {
+      if (endsAt <= now) return this.#timedOut(task, "execution", seconds);
     }
-    for (const task of outstanding(this.#job, this.#open)) {
-      if (task.dispatchBy === null || task.dispatchBy > now || this.#takenAt.has(task.id)) continue;
+    for (const task of outstanding(this.#job, this.open)) {
+      if (task.dispatchBy === null || task.dispatchBy > now || this.#taken.has(task)) continue;
       return this.#timedOut(task, "dispatch", task.request.dispatchTimeoutSeconds ?? 0);
     }
     return null;
   }
 
   #timedOut(task: Task, limit: "execution" | "dispatch", seconds: number): Change | null {
-    return timeOutTask(this.#job, this.#open, task.id, task.attempt, limit, seconds, this.#around());
+    return timeOutTask(this.#job, this.open, task.id, task.attempt, limit, seconds, this.#around());
   }
 
-  /** A task that a worker has need not be taken by anybody any more. */
-  #ifTaken<T extends Task>(task: T): T {
-    return this.#takenAt.has(task.id) ? { ...task, dispatchBy: null } : task;
-  }
-
-  #taken(): { readonly task: Task; readonly endsAt: number }[] {
-    return outstanding(this.#job, this.#open).flatMap((task) => {
-      const at = this.#takenAt.get(task.id);
-      return at === undefined ? [] : [{ task, endsAt: at + this.#timeoutMs(task) }];
-    });
-  }
-
-  #timeoutMs(task: Task): number {
-    const seconds = task.request.timeoutSeconds;
-    return seconds === undefined ? this.#needs.settings.taskTimeoutMs : seconds * 1000;
+  #limits() {
+    return this.#taken.limits(outstanding(this.#job, this.open));
   }
 
   #around(): Surroundings {
@@ -267,7 +259,7 @@ export class MemoryJob {
         const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, this.#needs.now());
         return this.#commit({ ...change, record: ended });
       }
-      const run = runStep(job, bp, () => this.#ofFanOut(job, branches), this.#around());
+      const run = runStep(job, bp, () => this.#branches.with(job, branches), this.#around());
       if ("started" in run) {
         this.#commit({ ...change, record: { ...run.started, wakeAt: null } });
         this.#await(run);
@@ -298,23 +290,10 @@ export class MemoryJob {
     this.#slow.add(slow);
   }
 
-  #ofFanOut({ fanOut }: JobRecord, unwritten: readonly Branch[]): Branch[] {
-    if (fanOut === null) return [];
-    const all = new Map([...this.branches, ...unwritten.map((branch) => [branch.id, branch] as const)]);
-    return [...all.values()].filter(({ number }) => number >= fanOut.first && number < fanOut.first + fanOut.total);
-  }
-
   #commit(change: Change): void {
-    const { fanOut } = change.record;
-    if (fanOut?.first !== this.#job.fanOut?.first) this.#open.clear();
+    this.#branches.commit(change, this.#job);
     this.#job = change.record;
-    for (const branch of change.branches) {
-      this.branches.set(branch.id, branch);
-      if (fanOut !== null && branch.number >= fanOut.first && branch.outcome === null)
-        this.#open.set(branch.id, branch);
-      else this.#open.delete(branch.id);
-    }
-    for (const task of [...change.offers, ...change.releases]) this.#takenAt.delete(task.id);
+    this.#taken.forget([...change.offers, ...change.releases]);
     this.#needs.committed?.(change);
   }
 }

@@ -2,7 +2,7 @@ import type { ResultAck, TaskOutcome } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import type { JobEvent } from "../history/events.ts";
 import { unsentEvents } from "../job/events.ts";
-import type { Change, JobRecord, MachineSettings, Notice, Task } from "../job/record.ts";
+import type { Change, FanOut, JobRecord, MachineSettings, Notice, Task } from "../job/record.ts";
 import { isEnded } from "../job/status.ts";
 import { outstanding } from "../job/work.ts";
 import type { NoticeMessage } from "../notices/messages.ts";
@@ -39,6 +39,7 @@ export class WorldJob {
   readonly told: NoticeMessage[] = [];
   readonly #attempts = new Map<string, Attempt>();
   #commits: Change[] = [];
+  #fanOut: FanOut | null = null;
   #steps = 0;
 
   constructor({ created, blueprint, settings, now, random, touched }: WorldJobNeeds) {
@@ -145,7 +146,9 @@ export class WorldJob {
 
   #remember({ record, branches }: Change): void {
     const known = this.history.at(-1)?.seq ?? 0;
-    const events = unsentEvents({ ...record, sentSeq: known }, branches);
+    // Branches that have ended are those of the fan-out that the job was in, which it may have left with that.
+    const events = unsentEvents({ ...record, sentSeq: known }, branches, this.#fanOut ?? record.fanOut);
+    this.#fanOut = record.fanOut;
     this.history.push(...events);
     this.#steps += events.filter((event) => event.event_type === "state_started").length;
   }

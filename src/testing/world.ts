@@ -31,6 +31,7 @@ export class World {
   /** Handlers and fake workers that are under way. */
   readonly #pending = new Set<Promise<void>>();
   #now: number;
+  #begun = false;
   #steps = 0;
   /** Why nothing happens any more. */
   #stopped: Error | null = null;
@@ -81,8 +82,15 @@ export class World {
     this.deal();
   }
 
+  /** Makes sure that the job has begun; what is under way may go on meanwhile. */
+  async begin(): Promise<void> {
+    if (this.#begun) this.deal();
+    else await this.settle();
+  }
+
   /** Lets everything happen that takes no time: what leaves a job arrives, until nothing does any more. */
   async settle(): Promise<void> {
+    this.#begun = true;
     this.deal();
     // What these bring is dealt with as each of them ends, and may begin new ones.
     while (this.#pending.size > 0) await Promise.all(this.#pending);

@@ -1,5 +1,6 @@
 import { blueprint, type CompleteBlueprint } from "batuta";
 import { z } from "zod";
+import { photos } from "../../blueprints/photos.ts";
 import features from "./feature-blueprints.ts";
 
 /** One task, then done: the shortest job there is. */
@@ -119,4 +120,13 @@ const internal = blueprint({ name: "internal", states: ["begin", "done"] })
   .start("begin", ({ actions }) => actions.transitionTo("done"))
   .end("done");
 
-export default [oneTask, fanOut, twoRounds, handlers, signals, internal, ...features] satisfies CompleteBlueprint[];
+export default [
+  oneTask,
+  fanOut,
+  twoRounds,
+  handlers,
+  signals,
+  internal,
+  photos,
+  ...features,
+] satisfies CompleteBlueprint[];

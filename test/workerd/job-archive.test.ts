@@ -82,7 +82,11 @@ test("history and archive are pruned by age, a 256th of them at a time", async (
   const id = await endedJob();
   await deliver("history");
   const count = async (table: string) =>
-    (await env.HISTORY_DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE job_id = ?`).bind(id).first<{ n: number }>())?.n;
+    (
+      await env.HISTORY_DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE job_id = ?`)
+        .bind(id)
+        .first<{ n: number }>()
+    )?.n;
   expect(await count("jobs")).toBe(1);
   await jobAlarm(id, 31 * DAY_MS);
   expect(await env.PAYLOADS?.head(archiveKey(id))).not.toBeNull();

@@ -72,7 +72,10 @@ describe.each(WAYS)("a job's time limits, %s:", (_, between) => {
     await between();
     await jobAlarm(id, 2_100);
     await worker.next("cancel_task");
-    await expectJob(id, { current_state: "late", result: { message: "Worker task timed out. It ran longer than 2 s." } });
+    await expectJob(id, {
+      current_state: "late",
+      result: { message: "Worker task timed out. It ran longer than 2 s." },
+    });
   });
 
   test("the same for a task that had to wait for its worker", async () => {
