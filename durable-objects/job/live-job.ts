@@ -6,7 +6,7 @@ import { nextDeadline } from "../../src/job/deadlines.ts";
 import { endJob } from "../../src/job/ending.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import { migrateJob } from "../../src/job/migrate.ts";
-import { changed, type Change, type JobRecord, type Surroundings, type Task } from "../../src/job/record.ts";
+import type { Change, JobRecord, Surroundings, Task } from "../../src/job/record.ts";
 import { runStep, type StepRun } from "../../src/job/run-step.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { checkTime } from "../../src/job/work.ts";
@@ -15,12 +15,6 @@ import { JobAlarm } from "./job-alarm.ts";
 import { JobBranches } from "./job-branches.ts";
 import { JobMail } from "./job-mail.ts";
 import { JobStore } from "./job-store.ts";
-
-/** A step whose handler takes its time, and the record it was started from. */
-interface SlowStep {
-  readonly state: string;
-  readonly stateSince: number;
-}
 
 interface LiveJobNeeds {
   readonly ctx: DurableObjectState;
@@ -43,8 +37,8 @@ export class LiveJob {
   readonly #mail: JobMail;
   readonly branches: JobBranches;
   #record: JobRecord | null;
-  /** A step is under way; two must never run at once. */
-  #step: SlowStep | null = null;
+  /** The visit whose handler takes its time; two steps must never run at once. */
+  #step: number | null = null;
   /** Who has the single task, as last heard from the registry; not worth a write, so forgotten by an eviction. */
   worker: { readonly taskId: string; readonly id: string | null } | null = null;
   /** Set while there is progress that is not written yet. */
@@ -110,13 +104,8 @@ export class LiveJob {
    * slow step is under way, what leaves it in place (a patch, an event) is committed beside it.
    */
   apply(change: Change): void {
-    const { status, state, stateSince } = change.record;
-    if (
-      this.#step !== null &&
-      (this.#step.state !== state || this.#step.stateSince !== stateSince || status !== "running")
-    ) {
-      this.#step = null;
-    }
+    const { status, visit } = change.record;
+    if (this.#step !== visit || status !== "running") this.#step = null;
     if (status === "running" && this.#step === null && change.record.pause === null) this.#run(change);
     else this.#commit(change);
   }
@@ -173,9 +162,8 @@ export class LiveJob {
     }
   }
 
-  async #finishStep(run: Extract<StepRun, { started: JobRecord }>, { state, stateSince }: JobRecord): Promise<void> {
-    const step: SlowStep = { state, stateSince };
-    this.#step = step;
+  async #finishStep(run: Extract<StepRun, { started: JobRecord }>, { visit }: JobRecord): Promise<void> {
+    this.#step = visit;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<typeof run.giveUp>((resolve) => {
       timer = setTimeout(() => resolve(run.giveUp), this.#needs.settings.handlerTimeoutMs);
@@ -183,7 +171,7 @@ export class LiveJob {
     const finish = await Promise.race([run.settled, late]);
     clearTimeout(timer);
     // Cancelled or moved meanwhile: what the handler decided comes too late.
-    if (this.#step !== step || this.#record === null) return;
+    if (this.#step !== visit || this.#record === null) return;
     this.#step = null;
     this.apply(finish(this.#record, this.around()));
   }

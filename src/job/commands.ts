@@ -108,6 +108,7 @@ function retry(job: JobRecord, bp: CompleteBlueprint, by: string, asked: Of<"ret
     blueprintVersion: bp.version,
     state,
     stateSince: around.now,
+    visit: job.visit + 1,
     stateHistory: mergeStateHistory(job, bp, asked.stateHistory),
     fanOut: aggregates && job.fanOut !== null ? { ...job.fanOut, into: state } : null,
     handlerFailures: 0,

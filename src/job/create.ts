@@ -51,6 +51,7 @@ export function createJob(bp: CompleteBlueprint, input: CreateJob, now: number):
     stateHistory: {},
     state: bp.startState,
     stateSince: now,
+    visit: 1,
     status: "pending",
     tracing: input.tracing,
     task: null,

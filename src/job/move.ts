@@ -36,6 +36,7 @@ export function moveTo(job: JobRecord, to: string, around: Surroundings): JobRec
     ...left,
     state: to,
     stateSince: around.now,
+    visit: job.visit + 1,
     status: "running",
     task: null,
     wait: null,

@@ -148,6 +148,8 @@ export interface JobRecord {
   readonly state: string;
   /** When the job entered the state. */
   readonly stateSince: number;
+  /** Counts the states entered: tells one visit of a state from the next. */
+  readonly visit: number;
   readonly status: JobStatus;
   readonly tracing: Readonly<Record<string, string>>;
   readonly task: SingleTask | null;

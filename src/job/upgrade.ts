@@ -6,6 +6,7 @@ const NEW_IN_2 = {
   defaultTimeouts: { dispatchSeconds: null, resultSeconds: null },
   parent: null,
   depth: 0,
+  visit: 1,
   wait: null,
   mailbox: [],
   eventIds: [],

@@ -54,8 +54,8 @@ export class MemoryJob {
   readonly #branches = new MemoryBranches();
   readonly #taken: TakenTasks;
   #job: JobRecord;
-  /** The state whose handler is under way, and since when; what an older handler decides comes too late. */
-  #step: Pick<JobRecord, "state" | "stateSince"> | null = null;
+  /** The visit whose handler is under way; what an older handler decides comes too late. */
+  #step: number | null = null;
   readonly #slow = new Set<Promise<void>>();
   #leases = 0;
 
@@ -241,8 +241,8 @@ export class MemoryJob {
   }
 
   #apply(change: Change): void {
-    const { status, pause, state, stateSince } = change.record;
-    if (this.#step?.state !== state || this.#step.stateSince !== stateSince || status !== "running") this.#step = null;
+    const { status, pause, visit } = change.record;
+    if (this.#step !== visit || status !== "running") this.#step = null;
     // No time brings on a step that is under way already.
     if (this.#step !== null) this.#commit({ ...change, record: { ...change.record, wakeAt: null } });
     else if (status === "running" && pause === null) this.#run(change);
@@ -275,14 +275,13 @@ export class MemoryJob {
   }
 
   #await(run: Extract<StepRun, { started: JobRecord }>): void {
-    const { state, stateSince } = run.started;
-    const step = { state, stateSince };
-    this.#step = step;
+    const { visit } = run.started;
+    this.#step = visit;
     const finished = async () => {
       const finish = await run.settled;
       this.#slow.delete(slow);
       // Cancelled or moved meanwhile: what the handler decided comes too late.
-      if (this.#step !== step) return;
+      if (this.#step !== visit) return;
       this.#step = null;
       this.#apply(finish(this.#job, this.#around()));
     };
