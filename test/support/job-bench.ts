@@ -1,153 +1,92 @@
 import type { CompleteBlueprint } from "batuta";
-import type { ResultAck } from "@batuta/worker/protocol";
-import { createJob } from "../../src/job/create.ts";
+import { createJob, type CreateJob } from "../../src/job/create.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
-import { unsentEvents } from "../../src/job/events.ts";
-import { loseBranch, loseSingle, type LossReason } from "../../src/job/lose-task.ts";
-import {
-  changed,
-  type Branch,
-  type Change,
-  type JobRecord,
-  type Surroundings,
-  type Task,
-} from "../../src/job/record.ts";
-import { runStep } from "../../src/job/run-step.ts";
-import { isEnded, type JobStatus } from "../../src/job/status.ts";
-import {
-  failBranch,
-  failSingle,
-  takeBranchResult,
-  takeSingleResult,
-  type ReportedResult,
-} from "../../src/job/take-result.ts";
-import { SETTINGS, surroundings, T0 } from "./job-builders.ts";
+import type { Branch, Change, JobRecord, MachineSettings, Task } from "../../src/job/record.ts";
+import type { JobStatus } from "../../src/job/status.ts";
+import { MemoryJob } from "../../src/testing/memory-job.ts";
+import { SETTINGS, T0 } from "./job-builders.ts";
 
-const TIMEOUT = { code: "TIMEOUT_ERROR", message: "Worker task timed out." };
+interface BenchOptions extends Partial<CreateJob> {
+  readonly settings?: Partial<MachineSettings>;
+  /** What chance always says; default 0.5. */
+  readonly random?: number;
+}
 
-/** A job without its object: the pure machine, a clock that a test moves, and a memory of all that ever happened. */
+/** A job in memory, a clock that a test moves, and a memory of all that ever left the job. */
 export class JobBench {
-  job: JobRecord;
-  /** Branches of all fan-outs there have been, by task id. */
-  readonly branches = new Map<string, Branch>();
+  readonly job: MemoryJob;
   /** Every attempt that was ever offered, in order. */
   readonly offers: Task[] = [];
-  /** Every change of status, steps between two commits included. */
+  /** Every attempt that was ever called back, in order. */
+  readonly releases: Task[] = [];
+  /** Every change of status, as history and commits tell it. */
   readonly moves: (readonly [from: JobStatus, to: JobStatus])[] = [];
-  readonly #bp: CompleteBlueprint;
-  readonly #around: Surroundings;
-  #now = T0;
+  now = T0;
+  #status: JobStatus = "pending";
+  #seq = 0;
 
-  constructor(bp: CompleteBlueprint, maxRetries: number) {
-    this.#bp = bp;
-    this.#around = surroundings({ settings: { maxRetries } });
-    const client = { name: "alice", plan: "basic", params: {} };
-    const input = { id: "job", client, initialData: {}, requestDigest: "", tracing: {} };
-    this.job = createJob(bp, input, this.#now);
-    this.#run(changed(this.job));
-  }
-
-  /** All history, in order of its numbers. */
-  get events() {
-    return unsentEvents(this.job, this.branches.values());
-  }
-
-  /** Branches of the present fan-out that have not ended. */
-  get open(): Branch[] {
-    const { fanOut } = this.job;
-    if (fanOut === null) return [];
-    return [...this.branches.values()].filter((branch) => branch.outcome === null && branch.number >= fanOut.first);
-  }
-
-  /** Its next deadline, unsent history aside. */
-  get deadline(): number | null {
-    return nextDeadline({ ...this.job, unsent: [] }, this.open, SETTINGS.leaseMs);
-  }
-
-  report(result: ReportedResult): ResultAck {
-    const taken =
-      this.job.fanOut === null
-        ? takeSingleResult(this.job, this.#bp, result, this.#at())
-        : takeBranchResult(this.job, this.branches.get(result.taskId) ?? null, this.open.length, result, this.#at());
-    if (taken.change !== null) this.#apply(taken.change);
-    return taken.ack;
-  }
-
-  /** @returns whether it changed anything */
-  lose(taskId: string, attempt: number, reason: LossReason): boolean {
-    if (isEnded(this.job.status)) return false;
-    const branch = this.branches.get(taskId);
-    const change =
-      branch === undefined || this.job.fanOut === null
-        ? loseSingle(this.job, taskId, attempt, reason, this.#at())
-        : loseBranch(this.job, branch, this.open.length, attempt, reason, this.#at());
-    if (change !== null) this.#apply(change);
-    return change !== null;
-  }
-
-  /** Ends an attempt that has run too long, if it is the one that is out. */
-  timeOut(taskId: string, attempt: number): boolean {
-    const { task } = this.job;
-    const out = task?.id === taskId ? task : this.open.find((branch) => branch.id === taskId);
-    if (out === undefined || out.attempt !== attempt || out.retryAt !== null) return false;
-    const change =
-      "transitions" in out
-        ? failSingle(this.job, out, TIMEOUT, null, this.#at())
-        : failBranch(this.job, out, this.open.length, TIMEOUT, null, this.#at());
-    this.#apply(change);
-    return true;
-  }
-
-  /**
-   * Lets time pass until something is due that only time brings, and does it.
-   * @returns the tasks whose next attempt went out, and whether a handler had its next turn
-   */
-  tick(): { readonly tasks: readonly string[]; readonly handler: boolean } {
-    const { wakeAt, task } = this.job;
-    const times = [wakeAt, task?.retryAt, ...this.open.map((branch) => branch.retryAt)].filter(
-      (at) => typeof at === "number",
+  constructor(bp: CompleteBlueprint, { settings = {}, random = 0.5, ...input }: BenchOptions = {}) {
+    const created = createJob(
+      bp,
+      {
+        id: "job",
+        client: { name: "alice", plan: "basic", params: {} },
+        initialData: {},
+        requestDigest: "",
+        tracing: {},
+        ...input,
+      },
+      this.now,
     );
-    if (times.length === 0) return { tasks: [], handler: false };
-    this.#now = Math.max(this.#now, Math.min(...times));
-    const isDue = (at: number | null) => at !== null && at <= this.#now;
-    const handler = isDue(wakeAt);
-    const singles = task !== null && isDue(task.retryAt) ? [{ ...task, retryAt: null }] : [];
-    for (const next of singles) this.#apply(changed({ ...this.job, task: next }, [next]));
-    const branches = this.open
-      .filter((branch) => isDue(branch.retryAt))
-      .map((branch) => ({ ...branch, retryAt: null }));
-    if (branches.length > 0) this.#apply({ record: this.job, branches, writeRecord: false, offers: branches });
-    if (handler) this.#run(changed(this.job));
-    return { tasks: [...singles, ...branches].map(({ id }) => id), handler };
+    this.job = new MemoryJob({
+      created,
+      blueprint: bp,
+      settings: { ...SETTINGS, ...settings },
+      now: () => this.now,
+      random: () => random,
+      committed: (change) => this.#committed(change),
+    });
+    this.job.catchUp();
   }
 
-  #at(): Surroundings {
-    return { ...this.#around, now: this.#now };
+  get record(): JobRecord {
+    return this.job.record;
   }
 
-  #apply(change: Change): void {
-    this.moves.push([this.job.status, change.record.status]);
-    if (change.record.status === "running") this.#run(change);
-    else this.#commit(change);
+  /** The attempts that are with workers, as child jobs, or wait for a worker; and those that rest or are held back. */
+  get tasks(): readonly (Task | Branch)[] {
+    const { task } = this.record;
+    return task === null ? [...this.job.open.values()] : [task];
   }
 
-  #run(from: Change): void {
-    this.#commit(from);
-    for (;;) {
-      const { status, fanOut } = this.job;
-      const ofFanOut = () =>
-        [...this.branches.values()].filter((branch) => fanOut !== null && branch.number >= fanOut.first);
-      const run = runStep(this.job, this.#bp, ofFanOut, this.#at());
-      if (!("done" in run)) throw new Error("Handlers of the bench answer at once.");
-      this.moves.push([status, "running"], ["running", run.done.record.status]);
-      this.#commit(run.done);
-      if (run.done.record.status !== "running") return;
+  /** The job's next deadline, its outbox aside. */
+  get deadline(): number | null {
+    return nextDeadline({ ...this.record, unsent: [], notices: [] }, this.job.open.values(), SETTINGS.leaseMs);
+  }
+
+  /** The same with its outbox. */
+  get wholeDeadline(): number | null {
+    return nextDeadline(this.record, this.job.open.values(), SETTINGS.leaseMs);
+  }
+
+  /** Lets time pass, then does what is due. */
+  pass(ms: number): void {
+    this.now += ms;
+    this.job.catchUp();
+  }
+
+  #committed({ record, offers, releases }: Change): void {
+    this.offers.push(...offers);
+    this.releases.push(...releases);
+    for (const { seq, status } of record.unsent) {
+      if (seq > this.#seq && status !== undefined) this.#moveTo(status as JobStatus);
     }
+    this.#seq = record.eventSeq;
+    this.#moveTo(record.status);
   }
 
-  #commit(change: Change): void {
-    this.job = change.record;
-    for (const branch of change.branches) this.branches.set(branch.id, branch);
-    this.offers.push(...change.offers);
+  #moveTo(status: JobStatus): void {
+    if (status !== this.#status) this.moves.push([this.#status, status]);
+    this.#status = status;
   }
 }

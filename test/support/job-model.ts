@@ -1,128 +1,100 @@
-import { MAX_LEASE_LOSSES } from "../../src/limits.ts";
-import type { LossReason } from "../../src/job/lose-task.ts";
-import { stateAfter, TARGETS, type Plan, type StepPlan, type Word } from "./job-plan.ts";
+import { SETTINGS } from "./job-builders.ts";
+import { ModelWork } from "./job-model-work.ts";
 
-/** How a failure is meant, or what a result says otherwise. */
-export type Verdict = "passing" | "permanent" | "invalid" | "timeout" | { readonly word: string };
-
-export interface ModelTask {
-  readonly id: string;
-  attempt: number;
-  failures: number;
-  losses: number;
-  /** Waits out a backoff. */
-  resting: boolean;
-  /** The status word that counted, once it has ended. */
-  ended: string | null;
-}
-
-const END_STATUS: Readonly<Record<string, string>> = {
-  done: "finished",
-  sad: "failed",
-  late: "failed",
-  stopped: "finished",
-};
-
-/** What should become of a job, in the simplest words there are: what the engine is held against. */
-export class JobModel {
-  status = "running";
-  state = "s0";
-  handlerFailures = 0;
-  /** The task of the present state, or the branches of its fan-out. */
-  tasks: ModelTask[] = [];
-  /** Marks of the results whose data must be in state_history. */
-  readonly merged: number[] = [];
-  readonly #plan: Plan;
-  #made = 0;
-
-  constructor(plan: Plan) {
-    this.#plan = plan;
-    this.#run();
+/** What should become of a random job, whatever happens to it: what the engine is held against. */
+export class JobModel extends ModelWork {
+  /** @returns whether it was taken, now or before */
+  event(name: string, id: string, mark: number): boolean {
+    if (this.seen.has(id)) return true;
+    if (this.ended) return false;
+    this.seen.add(id);
+    if (this.wait !== null && this.step?.kind === "event" && this.step.event === name) this.receive(name, mark);
+    else this.mailbox.push({ name, mark });
+    return true;
   }
 
-  get ended(): boolean {
-    return ["finished", "failed", "quarantined", "cancelled"].includes(this.status);
+  /** @returns whether it counted */
+  decide(by: string, word: string, question: string | null): boolean {
+    const { wait, step } = this;
+    if (wait === null || step?.kind !== "approval" || (question !== null && question !== wait.id)) return false;
+    const next = ["timeout", "cancelled"].includes(word) ? undefined : this.leads(word);
+    const may = step.deciders === null || step.deciders.includes(by);
+    if (next === undefined || !may || wait.said.some((each) => each.by === by)) return false;
+    wait.said.push({ by, word });
+    const approved = wait.said.filter((each) => each.word === "approved").length;
+    if (word === "approved" && approved < step.approvals) return true;
+    this.knows["approval"] = { decision: word, by: wait.said.map((each) => each.by) };
+    this.enter(next);
+    return true;
   }
 
-  /** The task whose present attempt is out, if that is the one meant. */
-  current(id: string, attempt?: number): ModelTask | null {
-    const task = this.tasks.find((each) => each.id === id);
-    if (task === undefined || task.resting || task.ended !== null || this.ended) return null;
-    return attempt === undefined || attempt === task.attempt ? task : null;
-  }
-
-  take(task: ModelTask, verdict: Verdict, mark: number): void {
-    if (typeof verdict === "string") return this.fail(task, verdict);
-    const step = this.#step();
-    if (step?.kind === "fan") return this.#endBranch(task, verdict.word);
-    const word = step?.kind === "task" ? step.words.find((each) => each === verdict.word) : undefined;
-    if (word === undefined) return this.#end(verdict.word === "cancelled" ? "cancelled" : "failed");
-    this.merged.push(mark);
-    this.#follow(word);
-  }
-
-  fail(task: ModelTask, verdict: Exclude<Verdict, object>): void {
-    if (verdict === "passing" && task.failures < this.#plan.maxRetries) {
-      Object.assign(task, { failures: task.failures + 1, attempt: task.attempt + 1, resting: true });
-      return;
+  /**
+   * @param held the tasks that workers have, and may still answer for
+   * @param id names the request, which may come again
+   */
+  cancel(held: readonly string[], id: string | null): boolean {
+    if (id !== null && this.seen.has(`cancel ${id}`)) return true;
+    if (this.ended) return false;
+    if (id !== null) this.seen.add(`cancel ${id}`);
+    const { out } = this;
+    if (this.cancelling === null && out.length > 0) {
+      this.drop(out);
+      this.unpause();
+      const waitsFor = new Set(out.filter((task) => task.child || held.includes(task.id)).map((task) => task.id));
+      this.cancelling = { until: this.clock + SETTINGS.cancelGraceMs, waitsFor };
+      this.wakeAt = null;
+      if (waitsFor.size > 0) return true;
     }
-    const step = this.#step();
-    if (step?.kind !== "task") return this.#endBranch(task, "failure");
-    if (verdict === "timeout" && step.words.includes("timeout")) return this.#follow("timeout");
-    if (step.words.includes("failure")) return this.#follow("failure");
-    this.#end(verdict === "invalid" || verdict === "timeout" ? "failed" : "quarantined");
+    this.finishCancel();
+    return true;
   }
 
-  lose(task: ModelTask, reason: LossReason): void {
-    if (reason !== "returned" && task.losses === MAX_LEASE_LOSSES) return this.fail(task, "permanent");
-    task.attempt += 1;
-    if (reason !== "returned") task.losses += 1;
-  }
-
-  /** The clock has come to every backoff that ends at the same moment. */
-  wake(ids: readonly string[], handler: boolean): void {
-    for (const task of this.tasks) if (ids.includes(task.id)) task.resting = false;
-    if (handler) this.#run();
-  }
-
-  #step(): StepPlan | undefined {
-    return this.#plan.steps[Number(this.state.slice(1))];
-  }
-
-  #follow(word: Word): void {
-    this.#enter(TARGETS[word] ?? stateAfter(this.#plan, Number(this.state.slice(1))));
-  }
-
-  #endBranch(task: ModelTask, word: string): void {
-    task.ended = word;
-    if (this.tasks.every((each) => each.ended !== null)) this.#enter(this.state.replace("s", "j"));
-  }
-
-  #enter(state: string): void {
-    Object.assign(this, { state, handlerFailures: 0, tasks: [] });
-    this.#run();
-  }
-
-  #end(status: string): void {
-    Object.assign(this, { status, tasks: [] });
-  }
-
-  #run(): void {
-    const end = END_STATUS[this.state];
-    if (end !== undefined) return this.#end(end);
-    const step = this.#step();
-    if (step === undefined) throw new Error(`The plan has no state '${this.state}'.`);
-    const joins = this.state.startsWith("j");
-    if (this.handlerFailures < (joins && step.kind === "fan" ? step.joinThrows : step.throws)) {
-      this.handlerFailures += 1;
-      this.status = this.handlerFailures > this.#plan.maxRetries ? "quarantined" : "awaiting_retry";
-      return;
+  pause(held: readonly string[]): boolean {
+    if (this.ended || this.cancelling !== null || this.pausedAt !== null) return false;
+    this.pausedAt = this.now;
+    for (const task of this.out) {
+      if (!task.child && !held.includes(task.id)) this.nextAttempt(task, this.clock, this.clock);
     }
-    if (joins || step.kind === "pass") return this.#enter(stateAfter(this.#plan, Number(this.state.slice(1))));
-    if (step.kind === "fan" && step.count === 0) return this.#enter(this.state.replace("s", "j"));
-    this.status = step.kind === "task" ? "waiting_for_worker" : "waiting_for_parallel_tasks";
-    const fresh = { attempt: 1, failures: 0, losses: 0, resting: false, ended: null };
-    const count = step.kind === "task" ? 1 : step.count;
-    this.tasks = Array.from({ length: count }, () => ({ id: `job-${++this.#made}`, ...fresh }));
+    return true;
+  }
+
+  resume(): boolean {
+    if (this.ended || this.pausedAt === null) return false;
+    this.unpause();
+    if (this.status === "running") this.run();
+    else this.fillPlaces();
+    this.catchUp();
+    return true;
+  }
+
+  move(state: string): boolean {
+    if (this.ended || this.cancelling !== null || !this.states.includes(state)) return false;
+    this.drop(this.out);
+    this.sendTo(state);
+    return true;
+  }
+
+  patch(mark: number): boolean {
+    if (!this.ended) this.knows[`mark_${mark}`] = mark;
+    return !this.ended;
+  }
+
+  retry(state: string | null): boolean {
+    if (this.status !== "failed" && this.status !== "quarantined") return false;
+    if (state === null && this.endedByState) return false;
+    const to = state ?? this.state;
+    const keepsBranches = to === this.state && this.state.startsWith("j");
+    if (!keepsBranches && !this.states.includes(to)) return false;
+    const { timeout } = this.plan;
+    Object.assign(this, { state: to, cleaning: false, deadline: timeout && this.clock + timeout.seconds * 1000 });
+    this.again();
+    return true;
+  }
+
+  discard(): boolean {
+    if (this.status !== "quarantined") return false;
+    this.status = "cancelled";
+    if (this.plan.hasWebhook) this.told.push("job_cancelled");
+    return true;
   }
 }

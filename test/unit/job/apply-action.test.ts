@@ -1,7 +1,9 @@
 import type { Action, TaskRequest } from "batuta";
 import { describe, expect, test } from "vitest";
 import { actions } from "../../../src/blueprint/actions.ts";
-import { applyAction, moveTo, StepError } from "../../../src/job/apply-action.ts";
+import { applyAction } from "../../../src/job/apply-action.ts";
+import { moveTo } from "../../../src/job/move.ts";
+import { StepError } from "../../../src/job/step-error.ts";
 import { MAX_BRANCHES, MAX_INLINE_BYTES } from "../../../src/limits.ts";
 import { flow, runningJob, surroundings, T0 } from "../../support/job-builders.ts";
 
@@ -38,7 +40,8 @@ describe("transitionTo", () => {
   });
 
   test("forgets the fan-out and the progress of the state it leaves", () => {
-    const over = { fanOut: { into: "work", first: 1, total: 0 }, progress: 0.5, progressMessage: "half" };
+    const fanOut = { from: "next", into: "work", first: 1, total: 0, failFast: false, maxConcurrent: null };
+    const over = { fanOut, progress: 0.5, progressMessage: "half" };
     expect(apply(actions.transitionTo("next"), over).record).toMatchObject({
       fanOut: null,
       progress: null,
@@ -71,13 +74,18 @@ describe("dispatchTask", () => {
     expect(record.task).toEqual({
       id: "job-4",
       request: { type: "resize", params: { width: 1 }, priority: 3 },
+      child: null,
       transitions: { success: "next" },
+      eventTransitions: {},
+      into: null,
       attempt: 1,
       lease: expect.any(String),
       failures: 0,
       losses: 0,
       dispatchedAt: T0 + 5_000,
       retryAt: null,
+      dispatchBy: null,
+      resultBy: null,
     });
     expect(offers).toEqual([record.task]);
     expect(record.unsent).toMatchObject([{ event_type: "task_dispatched", task_id: "job-4", attempt_number: 1 }]);
@@ -129,7 +137,7 @@ describe("dispatchParallel", () => {
   test(`of ${MAX_BRANCHES} tasks is possible, of one more it is not`, () => {
     expect(apply(fanOut(MAX_BRANCHES)).branches).toHaveLength(MAX_BRANCHES);
     expect(() => apply(fanOut(MAX_BRANCHES + 1))).toThrow(
-      "State 'work' asks for 1001 parallel tasks; 1000 are allowed. Give each task a group of the work instead.",
+      "State 'work' asks for 10001 parallel tasks; 10000 are allowed. Give each task a group of the work instead.",
     );
   });
 });
@@ -149,7 +157,7 @@ describe("an action that cannot be done", () => {
     [
       "goes to an aggregator without a fan-out",
       actions.transitionTo("join"),
-      "Blueprint 'flow': state 'work' leads to 'join', an aggregator; only dispatchParallel leads there.",
+      "Blueprint 'flow': state 'work' leads to 'join', an aggregator; only dispatchParallel and runParallel lead there.",
     ],
     [
       "aggregates into a state that does not aggregate",
@@ -167,7 +175,12 @@ describe("an action that cannot be done", () => {
     ["a negative cost", { type: "x", maxCost: -1 }],
     ["requirements that are a list", { type: "x", resourceRequirements: [] }],
   ])("because a task has %s names the state", (_, request) => {
-    const action: Action = { kind: "dispatch_task", task: request as unknown as TaskRequest, transitions: {} };
+    const action: Action = {
+      kind: "dispatch_task",
+      task: request as unknown as TaskRequest,
+      transitions: {},
+      eventTransitions: {},
+    };
     expect(() => apply(action)).toThrow(/^State 'work' dispatches a task that is not valid: /);
   });
 

@@ -69,7 +69,7 @@ describe("the events that are not sent yet", () => {
       {
         seq: 12,
         at: T0 + 40,
-        state: "join",
+        state: "work",
         event_type: "task_finished",
         task_id: "job-2",
         attempt_number: 3,

@@ -1,8 +1,9 @@
 import type { TaskOutcome } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
+import { failureOf } from "../../../src/job/failure.ts";
 import type { JobRecord } from "../../../src/job/record.ts";
 import { jsonBytes } from "../../../src/job/state-history.ts";
-import { failSingle, failureOf, takeSingleResult } from "../../../src/job/take-result.ts";
+import { failSingle, takeSingleResult } from "../../../src/job/take-result.ts";
 import { MAX_STATE_HISTORY_BYTES } from "../../../src/limits.ts";
 import { flow, resultOf, singleTask, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
 

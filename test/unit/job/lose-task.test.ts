@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { loseBranch, loseSingle, type LossReason } from "../../../src/job/lose-task.ts";
+import { loseTask, type LossReason } from "../../../src/job/lose-task.ts";
 import { MAX_LEASE_LOSSES } from "../../../src/limits.ts";
-import { branchOf, fannedOutJob, outcomeOf, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
+import { branchOf, fannedOutJob, openOf, outcomeOf, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
 
 const later = surroundings({ now: T0 + 5_000 });
+const NONE = openOf();
 const REASONS: readonly [LossReason, string, number][] = [
   ["worker_gone", "The worker is gone.", 1],
   ["unknown", "The registry no longer knows the task.", 1],
@@ -12,7 +13,7 @@ const REASONS: readonly [LossReason, string, number][] = [
 
 describe("a single task whose attempt is lost", () => {
   test.each(REASONS)("by %s is offered anew at once, with a lease of its own", (reason, error, losses) => {
-    const change = loseSingle(waitingJob({ failures: 2 }), "job-1", 1, reason, later);
+    const change = loseTask(waitingJob({ failures: 2 }), NONE, "job-1", 1, reason, later);
     expect(change?.record).toMatchObject({ status: "waiting_for_worker", error: null });
     expect(change?.record.task).toMatchObject({
       id: "job-1",
@@ -30,9 +31,9 @@ describe("a single task whose attempt is lost", () => {
   });
 
   test("is given up once it has lost its worker too often: it may be what stops them", () => {
-    const kept = loseSingle(waitingJob({ losses: MAX_LEASE_LOSSES - 1 }), "job-1", 1, "worker_gone", later);
+    const kept = loseTask(waitingJob({ losses: MAX_LEASE_LOSSES - 1 }), NONE, "job-1", 1, "worker_gone", later);
     expect(kept?.record.task?.losses).toBe(MAX_LEASE_LOSSES);
-    const change = loseSingle(waitingJob({ losses: MAX_LEASE_LOSSES }), "job-1", 1, "worker_gone", later);
+    const change = loseTask(waitingJob({ losses: MAX_LEASE_LOSSES }), NONE, "job-1", 1, "worker_gone", later);
     expect(change?.offers).toEqual([]);
     expect(change?.record).toMatchObject({
       status: "quarantined",
@@ -46,7 +47,7 @@ describe("a single task whose attempt is lost", () => {
   });
 
   test("is never given up for a hand-over that did not happen", () => {
-    const change = loseSingle(waitingJob({ losses: MAX_LEASE_LOSSES }), "job-1", 1, "returned", later);
+    const change = loseTask(waitingJob({ losses: MAX_LEASE_LOSSES }), NONE, "job-1", 1, "returned", later);
     expect(change?.record).toMatchObject({
       status: "waiting_for_worker",
       task: { attempt: 2, losses: MAX_LEASE_LOSSES },
@@ -59,13 +60,13 @@ describe("a single task whose attempt is lost", () => {
     ["of a job that waits for nothing", waitingJob({}, { task: null }), "job-1", 1],
     ["that has failed meanwhile and waits out its backoff", waitingJob({ retryAt: T0 + 9_000 }), "job-1", 1],
   ])("is no news when it is one %s", (_, job, taskId, attempt) => {
-    expect(loseSingle(job, taskId, attempt, "worker_gone", later)).toBeNull();
+    expect(loseTask(job, NONE, taskId, attempt, "worker_gone", later)).toBeNull();
   });
 });
 
 describe("a branch whose attempt is lost", () => {
   test.each(REASONS)("by %s is offered anew at once, with a lease of its own", (reason, error, losses) => {
-    const change = loseBranch(fannedOutJob(2), branchOf(2), 2, 1, reason, later);
+    const change = loseTask(fannedOutJob(2), openOf(branchOf(1), branchOf(2)), "job-2", 1, reason, later);
     expect(change).toMatchObject({ writeRecord: true, record: { status: "waiting_for_parallel_tasks" } });
     expect(change?.branches).toMatchObject([
       { number: 2, attempt: 2, losses, dispatchedAt: T0 + 5_000, retryAt: null, outcome: null },
@@ -76,7 +77,14 @@ describe("a branch whose attempt is lost", () => {
   });
 
   test("is one more failure for the aggregator once it has lost its worker too often", () => {
-    const change = loseBranch(fannedOutJob(2), branchOf(2, { losses: MAX_LEASE_LOSSES }), 2, 1, "unknown", later);
+    const change = loseTask(
+      fannedOutJob(2),
+      openOf(branchOf(1), branchOf(2, { losses: MAX_LEASE_LOSSES })),
+      "job-2",
+      1,
+      "unknown",
+      later,
+    );
     expect(change).toMatchObject({
       writeRecord: true,
       offers: [],
@@ -90,12 +98,26 @@ describe("a branch whose attempt is lost", () => {
   });
 
   test("is the end of the fan-out when it is the last and given up", () => {
-    const change = loseBranch(fannedOutJob(2), branchOf(2, { losses: MAX_LEASE_LOSSES }), 1, 1, "unknown", later);
+    const change = loseTask(
+      fannedOutJob(2),
+      openOf(branchOf(2, { losses: MAX_LEASE_LOSSES })),
+      "job-2",
+      1,
+      "unknown",
+      later,
+    );
     expect(change?.record).toMatchObject({ status: "running", state: "join", eventSeq: 13 });
   });
 
   test("is never given up for a hand-over that did not happen", () => {
-    const change = loseBranch(fannedOutJob(2), branchOf(2, { losses: MAX_LEASE_LOSSES }), 2, 1, "returned", later);
+    const change = loseTask(
+      fannedOutJob(2),
+      openOf(branchOf(1), branchOf(2, { losses: MAX_LEASE_LOSSES })),
+      "job-2",
+      1,
+      "returned",
+      later,
+    );
     expect(change?.branches[0]).toMatchObject({ outcome: null, losses: MAX_LEASE_LOSSES, attempt: 2 });
   });
 
@@ -103,7 +125,8 @@ describe("a branch whose attempt is lost", () => {
     ["has ended", branchOf(1, { outcome: outcomeOf() })],
     ["is at a later attempt", branchOf(1, { attempt: 2 })],
     ["waits out its backoff", branchOf(1, { retryAt: T0 + 9_000 })],
+    ["is held back until a place is free", branchOf(1, { queued: true })],
   ])("is no news when the branch %s", (_, branch) => {
-    expect(loseBranch(fannedOutJob(2), branch, 2, 1, "worker_gone", later)).toBeNull();
+    expect(loseTask(fannedOutJob(2), openOf(branch, branchOf(2)), "job-1", 1, "worker_gone", later)).toBeNull();
   });
 });

@@ -1,156 +1,147 @@
-import { blueprint, type BlueprintMigration, type CompleteBlueprint } from "batuta";
-import fc from "fast-check";
+import { blueprint, type CompleteBlueprint } from "batuta";
 import { describe, expect, test } from "vitest";
+import { applyCommand } from "../../../src/job/commands.ts";
 import { fateOf, migrateJob } from "../../../src/job/migrate.ts";
-import type { EventWait } from "../../../src/job/wait.ts";
-import { fannedOutJob, freshJob, runningJob, singleTask, T0, waitingJob } from "../../support/job-builders.ts";
+import type { JobRecord } from "../../../src/job/record.ts";
+import {
+  askingJob,
+  expectingJob,
+  fannedOutJob,
+  openOf,
+  pausedJob,
+  runningJob,
+  surroundings,
+  T0,
+  waitingJob,
+} from "../../support/job-builders.ts";
 
-type State = "ask" | "sum" | "send" | "done";
+/** Version 3 of the builders' blueprint: `next` is `after`, `join` is `merge`, `late` and `sorry` are one. */
+const v3: CompleteBlueprint = blueprint({
+  name: "flow",
+  version: 3,
+  states: ["work", "after", "merge", "sorry", "done"],
+  migrations: [{ from: 2, states: { next: "after", join: "merge", late: "sorry" } }],
+})
+  .start("work", ({ actions }) => actions.transitionTo("after"))
+  .handler("after", ({ actions }) => actions.transitionTo("done"))
+  .aggregator("merge", ({ actions }) => actions.transitionTo("done"))
+  .end("sorry", { failure: true })
+  .end("done");
 
-/** Version 4 of `flow`, some of whose states have new names. */
-function flow4(...migrations: readonly BlueprintMigration<State>[]): CompleteBlueprint {
-  return blueprint({ name: "flow", version: 4, states: ["ask", "sum", "send", "done"], migrations })
-    .start("ask", ({ actions }) => actions.transitionTo("send"))
-    .aggregator("sum", ({ actions }) => actions.transitionTo("done"))
-    .handler("send", ({ actions }) => actions.transitionTo("done"))
-    .end("done");
+function migrate(job: JobRecord): JobRecord {
+  return migrateJob(job, v3, T0 + 5_000);
 }
 
-const NOW = T0 + 5_000;
-const RENAMED = { work: "ask", next: "send", join: "sum", late: "send", sorry: "done" } as const;
-const bp = flow4({ from: 2, states: RENAMED });
-
-describe("a live job of an earlier version", () => {
-  test("is moved to the state that its own has become, and says so in its history", () => {
-    const job = runningJob({ state: "work" });
-    const migrated = migrateJob(job, bp, NOW);
-    expect(migrated).toMatchObject({
-      state: "ask",
-      blueprintVersion: 4,
-      status: "running",
-      updatedAt: NOW,
-      eventSeq: 11,
-    });
-    expect(migrated.unsent).toEqual([
+describe("a job of an earlier version", () => {
+  test("is brought to this one by the mapping of its states, which is in history", () => {
+    const job = migrate(runningJob({ state: "next", status: "awaiting_retry", handlerFailures: 2 }));
+    expect(job).toMatchObject({ state: "after", blueprintVersion: 3, status: "awaiting_retry", handlerFailures: 2 });
+    expect(job.unsent).toMatchObject([
       {
-        seq: 11,
-        at: NOW,
-        state: "ask",
-        status: "running",
         event_type: "job_migrated",
-        previous_state: "work",
-        next_state: "ask",
-        context_snapshot: { from_version: 2, to_version: 4 },
+        previous_state: "next",
+        next_state: "after",
+        context_snapshot: { from_version: 2, to_version: 3 },
       },
     ]);
   });
 
-  test("finds everything that it waits for leading to the new states", () => {
-    const task = singleTask({
-      transitions: { success: "next", failure: "sorry", odd: "done" },
-      eventTransitions: { begun: "late" },
-    });
-    expect(migrateJob(waitingJob(task), bp, NOW).task).toEqual({
-      ...task,
-      transitions: { success: "send", failure: "done", odd: "done" },
-      eventTransitions: { begun: "send" },
-    });
-    const wait: EventWait = {
-      kind: "event",
-      id: "job-w1",
-      since: T0,
-      event: "go",
-      into: "go",
-      until: null,
-      transitions: { received: "next", timeout: "late" },
-    };
-    const waiting = runningJob({ status: "waiting_for_event", wait });
-    expect(migrateJob(waiting, bp, NOW).wait).toEqual({ ...wait, transitions: { received: "send", timeout: "send" } });
-    expect(migrateJob(fannedOutJob(3), bp, NOW).fanOut).toMatchObject({ into: "sum", total: 3 });
+  test.each<[string, JobRecord, (job: JobRecord) => unknown, unknown]>([
+    [
+      "its task",
+      waitingJob({ transitions: { success: "next", failure: "sorry" }, eventTransitions: { skip: "late" } }),
+      ({ task }) => [task?.transitions, task?.eventTransitions],
+      [{ success: "after", failure: "sorry" }, { skip: "sorry" }],
+    ],
+    [
+      "people",
+      askingJob({ transitions: { approved: "next", timeout: "late" } }),
+      ({ wait }) => wait?.transitions,
+      { approved: "after", timeout: "sorry" },
+    ],
+    [
+      "an event",
+      expectingJob({ transitions: { received: "next" } }),
+      ({ wait }) => wait?.transitions,
+      { received: "after" },
+    ],
+    ["its branches", fannedOutJob(2), ({ fanOut }) => [fanOut?.into, fanOut?.first, fanOut?.total], ["merge", 1, 2]],
+  ])("that waits for %s goes on waiting, and then where those states are now", (_, before, targets, now) => {
+    const job = migrate(before);
+    expect(job).toMatchObject({ state: "work", status: before.status, blueprintVersion: 3 });
+    expect(targets(job)).toEqual(now);
   });
 
-  test("keeps the name of a state that the migration does not list", () => {
-    const next = flow4({ from: 2, states: { work: "ask" } });
-    expect(migrateJob(runningJob({ state: "done" }), next, NOW)).toMatchObject({ state: "done", blueprintVersion: 4 });
-    expect(migrateJob(runningJob({ state: "constructor" }), next, NOW)).toMatchObject({ blueprintVersion: 2 });
-  });
-
-  test("is moved by the migration from its own version, however many came between", () => {
-    const next = flow4({ from: 2, states: RENAMED }, { from: 1, states: { work: "send" } }, { from: 3, states: {} });
-    expect(migrateJob(runningJob({ state: "work", blueprintVersion: 1 }), next, NOW).state).toBe("send");
-    expect(migrateJob(runningJob({ state: "work" }), next, NOW).state).toBe("ask");
-    expect(migrateJob(runningJob({ state: "ask", blueprintVersion: 3 }), next, NOW)).toMatchObject({
-      state: "ask",
-      blueprintVersion: 4,
+  test("that is paused stays so", () => {
+    expect(migrate(pausedJob(T0, runningJob({ state: "late" })))).toMatchObject({
+      state: "sorry",
+      pause: { by: "ann" },
     });
   });
 
-  test("stays as it is without a migration from its version", () => {
-    for (const job of [runningJob(), runningJob({ blueprintVersion: 1 })]) {
-      expect(migrateJob(job, flow4({ from: 3, states: RENAMED }), NOW)).toBe(job);
-    }
+  test("with an aggregator still to run keeps its branches", () => {
+    const fanOut = { from: "work", into: "join", first: 1, total: 2, failFast: false, maxConcurrent: null };
+    expect(migrate(runningJob({ state: "join", fanOut }))).toMatchObject({ state: "merge", fanOut: { into: "merge" } });
   });
 
-  test("stays as it is when the migration forgets its state, so that a corrected one can still move it", () => {
-    const job = runningJob({ state: "work" });
-    expect(migrateJob(job, flow4({ from: 2, states: { next: "send" } }), NOW)).toBe(job);
-    expect(migrateJob(job, bp, NOW).state).toBe("ask");
-  });
-
-  test("stays as it is when its fan-out would end in a state that aggregates nothing", () => {
-    const job = fannedOutJob(2, { state: "work" });
-    for (const join of [{}, { join: "send" }] as const) {
-      expect(migrateJob(job, flow4({ from: 2, states: { work: "ask", ...join } }), NOW)).toBe(job);
-    }
+  test("may have states with the names of what every object has", () => {
+    const job = waitingJob({ transitions: { success: "constructor" } });
+    expect(migrate(job).task?.transitions).toEqual({ success: "constructor" });
   });
 });
 
-test("jobs of this version, of a later one, and those that have ended are left alone", () => {
-  for (const blueprintVersion of [4, 5]) {
-    const job = runningJob({ state: "work", blueprintVersion });
-    expect(migrateJob(job, bp, NOW)).toBe(job);
-  }
-  for (const status of ["finished", "failed", "quarantined", "cancelled"] as const) {
-    const job = freshJob(undefined, { status, state: "work" });
-    expect(migrateJob(job, bp, NOW)).toBe(job);
-  }
-});
-
-describe("the fate of a job", () => {
+describe("a job stays as it is", () => {
   test.each([
-    [2, "work", { fate: "mapped", to: "ask" }],
-    [2, "done", { fate: "goes_on" }],
-    [3, "done", { fate: "goes_on" }],
-    [3, "work", { fate: "stranded" }],
-    [2, "constructor", { fate: "stranded" }],
-    [4, "work", { fate: "stranded" }],
-  ])("of version %i in state %s", (version, state, fate) => {
-    expect(fateOf(bp, version, state)).toEqual(fate);
+    ["it is of this version", runningJob({ blueprintVersion: 3, state: "next" })],
+    ["it is of a later version", runningJob({ blueprintVersion: 4, state: "next" })],
+    ["nothing maps its version", runningJob({ blueprintVersion: 1, state: "next" })],
+    ["it has ended", runningJob({ status: "quarantined", state: "next" })],
+    ["the mapping forgets its state", runningJob({ state: "gone" })],
+    ["what it fans in to aggregates nothing", { ...fannedOutJob(2), fanOut: fanInTo("next") }],
+  ])("when %s", (_, job) => {
+    expect(migrate(job)).toBe(job);
+  });
+});
+
+function fanInTo(into: string): JobRecord["fanOut"] {
+  return { from: "work", into, first: 1, total: 2, failFast: false, maxConcurrent: null };
+}
+
+describe("an ended job of an earlier version", () => {
+  const retry = (job: JobRecord, state?: string) =>
+    applyCommand(job, v3, openOf(), "ann", { do: "retry", state }, surroundings()).change?.record;
+
+  test("is retried where its state is now", () => {
+    const failed = runningJob({ status: "failed", state: "next", wakeAt: null });
+    expect(retry(failed)).toMatchObject({ status: "running", state: "after", blueprintVersion: 3 });
+    expect(retry(failed, "work")).toMatchObject({ state: "work", blueprintVersion: 3 });
   });
 
-  test("is to go on where a migration says that the state stays", () => {
-    expect(fateOf(flow4({ from: 2, states: { done: "done" } }), 2, "done")).toEqual({ fate: "goes_on" });
+  test.each([undefined, "merge"])("keeps the branches of its aggregator, when told to go on from %s", (state) => {
+    const broken = runningJob({ status: "quarantined", state: "join", fanOut: fanInTo("join") });
+    expect(retry(broken, state)).toMatchObject({ state: "merge", fanOut: { into: "merge", first: 1, total: 2 } });
+  });
+});
+
+describe("what a new version makes of the jobs there are", () => {
+  test.each([
+    ["work", 2, { fate: "goes_on" }],
+    ["next", 2, { fate: "mapped", to: "after" }],
+    ["gone", 2, { fate: "stranded" }],
+    ["constructor", 2, { fate: "stranded" }],
+    ["work", 1, { fate: "goes_on" }],
+    ["next", 1, { fate: "stranded" }],
+    ["after", 3, { fate: "goes_on" }],
+  ])("of one in '%s' of version %i is %j", (state, version, fate) => {
+    expect(fateOf(v3, version, state)).toEqual(fate);
   });
 
-  test("is to be stranded without its blueprint", () => {
-    expect(fateOf(null, 2, "done")).toEqual({ fate: "stranded" });
+  test("is nothing when the blueprint is gone", () => {
+    expect(fateOf(null, 2, "work")).toEqual({ fate: "stranded" });
   });
 
-  test("is what migrating it does", () => {
-    const states = ["work", "next", "join", "late", "sorry", "done", "ask", "gone", "__proto__"];
-    const mapping = fc.dictionary(fc.constantFrom(...states), fc.constantFrom<State>("ask", "send", "done"));
-    const cases = fc.record({ version: fc.integer({ min: 1, max: 5 }), from: fc.integer({ min: 1, max: 3 }), mapping });
-    fc.assert(
-      fc.property(cases, fc.constantFrom(...states), ({ version, from, mapping }, state) => {
-        const next = flow4({ from, states: mapping });
-        const job = runningJob({ state, blueprintVersion: version });
-        const migrated = migrateJob(job, next, NOW);
-        const fate = fateOf(next, version, state);
-        if (fate.fate === "mapped") expect(migrated).toMatchObject({ state: fate.to, blueprintVersion: 4 });
-        else expect(migrated.state).toBe(state);
-        expect(fate.fate === "stranded").toBe(!next.steps.has(migrated.state));
-        expect(migrateJob(migrated, next, NOW)).toBe(migrated);
-      }),
-    );
+  test("is stranded where a mapping leads to no state", () => {
+    const lost = { states: ["work"], migrations: [{ from: 1, states: { work: "gone" } }] };
+    expect(fateOf(lost, 1, "work")).toEqual({ fate: "stranded" });
   });
 });

@@ -38,6 +38,9 @@ describe("a step", () => {
       jobId: "job",
       initialData: { file: "a.png" },
       stateHistory: { step: 1, jobId: "hidden" },
+      currentState: "work",
+      dataStores: {},
+      metadata: {},
       actions: expect.objectContaining({ transitionTo: expect.any(Function) }),
       client: { name: "alice", plan: "basic", params: { size: 3 } },
       tracingContext: { traceparent: "00-1-2-01" },
@@ -173,7 +176,7 @@ describe("a handler that fails", () => {
       ).toMatchObject({
         status: "awaiting_retry",
         error:
-          "The handler of state 'work' in blueprint 'one' returned no action. Return one of actions.transitionTo, dispatchTask, dispatchParallel.",
+          "The handler of state 'work' in blueprint 'one' returned no action. Return one of transitionTo, dispatchTask, dispatchParallel, runParallel, runBlueprint, awaitHumanApproval, waitFor, sleep of actions.",
       });
     },
   );
@@ -225,7 +228,7 @@ describe("a handler that takes its time", () => {
     );
     if (!("started" in run)) throw new Error("The handler was expected to take its time.");
     expect(run.started).toMatchObject({ status: "running", state: "work" });
-    const { record } = await run.finish(() => surroundings({ now: T0 + 60_000 }));
+    const { record } = (await run.settled)(run.started, surroundings({ now: T0 + 60_000 }));
     expect(record).toMatchObject({ status: "running", state: "done", stateSince: T0 + 60_000 });
   });
 
@@ -235,7 +238,7 @@ describe("a handler that takes its time", () => {
   ])("and then %s fails like one that throws", async (_, handler) => {
     const run = runStep(freshJob(), handling(handler), NONE, later);
     if (!("started" in run)) throw new Error("The handler was expected to take its time.");
-    const { record } = await run.finish(() => later);
+    const { record } = (await run.settled)(run.started, later);
     expect(record).toMatchObject({ status: "awaiting_retry", handlerFailures: 1 });
   });
 });

@@ -12,6 +12,7 @@ describe("the table of statuses", () => {
       "waiting_for_human",
       "waiting_for_parallel_tasks",
       "waiting_for_sub_job",
+      "waiting_for_event",
       "awaiting_retry",
       "finished",
       "failed",

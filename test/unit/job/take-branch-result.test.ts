@@ -1,14 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { failBranch, takeBranchResult } from "../../../src/job/take-result.ts";
-import { branchOf, fannedOutJob, outcomeOf, resultOf, surroundings, T0 } from "../../support/job-builders.ts";
+import { failBranch, takeBranchResult } from "../../../src/job/take-branch.ts";
+import { branchOf, fannedOutJob, openOf, outcomeOf, resultOf, surroundings, T0 } from "../../support/job-builders.ts";
 
 const later = surroundings({ now: T0 + 5_000 });
+const TWO = openOf(branchOf(1), branchOf(2));
 const busy = { status: "failure", error: "busy" };
 
 describe("the result of a branch", () => {
   test("that is not the last rewrites the branch's row only", () => {
     const job = fannedOutJob(3);
-    const { ack, change } = takeBranchResult(job, branchOf(1), 3, resultOf({ data: { size: 1 } }), later);
+    const { ack, change } = takeBranchResult(
+      job,
+      openOf(branchOf(1), branchOf(2), branchOf(3)),
+      resultOf({ data: { size: 1 } }),
+      later,
+    );
     expect(ack).toEqual({ status: "parallel_branch_result_accepted" });
     expect(change).toMatchObject({
       writeRecord: false,
@@ -21,7 +27,7 @@ describe("the result of a branch", () => {
   });
 
   test("that is the last moves the job on to the aggregator, with the fan-out still at hand", () => {
-    const { change } = takeBranchResult(fannedOutJob(3), branchOf(2), 1, resultOf({ taskId: "job-2" }), later);
+    const { change } = takeBranchResult(fannedOutJob(3), openOf(branchOf(2)), resultOf({}, { taskId: "job-2" }), later);
     expect(change).toMatchObject({ writeRecord: true, offers: [] });
     expect(change?.record).toMatchObject({
       status: "running",
@@ -39,25 +45,17 @@ describe("the result of a branch", () => {
       ["needs_review", "text"],
       ["success", [1]],
     ] as const) {
-      const { change } = takeBranchResult(fannedOutJob(2), branchOf(1), 2, resultOf({ status, data }), later);
+      const { change } = takeBranchResult(fannedOutJob(2), TWO, resultOf({ status, data }), later);
       expect(change?.branches[0]?.outcome).toMatchObject({ status, data, error: null, workerId: "w" });
     }
   });
 
   test("without data has null for it", () => {
-    expect(
-      takeBranchResult(fannedOutJob(2), branchOf(1), 2, resultOf({}), later).change?.branches[0]?.outcome?.data,
-    ).toBeNull();
+    expect(takeBranchResult(fannedOutJob(2), TWO, resultOf({}), later).change?.branches[0]?.outcome?.data).toBeNull();
   });
 
   test("that is too large to keep counts as a permanent failure of the branch", () => {
-    const { ack, change } = takeBranchResult(
-      fannedOutJob(2),
-      branchOf(1),
-      2,
-      resultOf({ data: "x".repeat(262_143) }),
-      later,
-    );
+    const { ack, change } = takeBranchResult(fannedOutJob(2), TWO, resultOf({ data: "x".repeat(262_143) }), later);
     expect(ack).toEqual({ status: "parallel_branch_result_accepted" });
     expect(change?.branches[0]?.outcome).toMatchObject({
       status: "failure",
@@ -71,8 +69,7 @@ describe("the failure of a branch", () => {
   test("that may pass is retried on the branch's own counter, after a backoff", () => {
     const { ack, change } = takeBranchResult(
       fannedOutJob(2),
-      branchOf(1, { failures: 2, attempt: 3 }),
-      2,
+      openOf(branchOf(1, { failures: 2, attempt: 3 }), branchOf(2)),
       resultOf(busy),
       later,
     );
@@ -98,8 +95,7 @@ describe("the failure of a branch", () => {
   test("whose retries are used up is one more result", () => {
     const { change } = takeBranchResult(
       fannedOutJob(2),
-      branchOf(1, { failures: 3, attempt: 4 }),
-      2,
+      openOf(branchOf(1, { failures: 3, attempt: 4 }), branchOf(2)),
       resultOf(busy),
       later,
     );
@@ -114,7 +110,7 @@ describe("the failure of a branch", () => {
     "with %s is one more result at once, and ends no job",
     (code) => {
       const outcome = { status: "failure", error: { code, message: "m" } };
-      const { change } = takeBranchResult(fannedOutJob(1), branchOf(1), 1, resultOf(outcome), later);
+      const { change } = takeBranchResult(fannedOutJob(1), openOf(branchOf(1)), resultOf(outcome), later);
       expect(change?.record).toMatchObject({ status: "running", state: "join" });
       expect(change?.branches[0]?.outcome).toMatchObject({ status: "failure", error: { code, message: "m" } });
     },
@@ -122,7 +118,7 @@ describe("the failure of a branch", () => {
 
   test("by a timeout is final, and no worker's", () => {
     const failure = { code: "TIMEOUT_ERROR", message: "Worker task timed out." };
-    const change = failBranch(fannedOutJob(2), branchOf(1), 2, failure, null, later);
+    const change = failBranch(fannedOutJob(2), branchOf(1), TWO, failure, null, later);
     expect(change.branches[0]?.outcome).toMatchObject({ status: "failure", error: failure, workerId: null });
   });
 });
@@ -135,20 +131,22 @@ describe("a result that changes nothing", () => {
   };
 
   test.each([
-    ["of a task that is no branch", null, {}],
+    ["of a task that is no branch", branchOf(2), {}],
     ["of a branch that has ended", branchOf(1, { outcome: outcomeOf() }), {}],
     ["of an older attempt", branchOf(1, { attempt: 2 }), { attempt: 1 }],
     ["with another lease", branchOf(1), { lease: "stolen" }],
     ["while the next attempt waits out its backoff", branchOf(1, { retryAt: T0 + 9_000 }), {}],
+    ["of a branch that is held back", branchOf(1, { queued: true }), {}],
+    ["of a worker for what a child job does", branchOf(1, { child: "report" }), {}],
   ])("is one %s", (_, branch, over) => {
-    expect(takeBranchResult(fannedOutJob(2), branch, 2, resultOf({}, over), later)).toEqual({
+    expect(takeBranchResult(fannedOutJob(2), openOf(branch), resultOf({}, over), later)).toEqual({
       ack: stale,
       change: null,
     });
   });
 
   test("is one that comes after the job has ended", () => {
-    const { ack } = takeBranchResult(fannedOutJob(2, { status: "cancelled" }), branchOf(1), 2, resultOf({}), later);
+    const { ack } = takeBranchResult(fannedOutJob(2, { status: "cancelled" }), TWO, resultOf({}), later);
     expect(ack).toEqual({ status: "ignored", reason: "job_already_terminated", message: "The job is cancelled." });
   });
 });

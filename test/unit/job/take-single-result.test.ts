@@ -15,8 +15,12 @@ function take(job: JobRecord, outcome: Partial<TaskOutcome>) {
 describe("a result that ends the job's task", () => {
   const PERMANENT = { code: "PERMANENT_ERROR", message: "no such file" };
   const INVALID = { code: "INVALID_INPUT_ERROR", message: "width is negative" };
+  const QUARANTINED = ["SECURITY_ERROR", "DEPENDENCY_ERROR", "CONTRACT_VIOLATION_ERROR"];
+  const MISMATCH = { code: "INTEGRITY_MISMATCH_ERROR", message: "wrong sum" };
 
-  test.each([
+  type Row = [outcome: Partial<TaskOutcome>, ack: string, status: string, error: string];
+
+  test.each<Row>([
     [
       { status: "failure", error: PERMANENT },
       "failure",
@@ -24,6 +28,18 @@ describe("a result that ends the job's task", () => {
       "Task failed with permanent error: no such file",
     ],
     [{ status: "failure", error: INVALID }, "failure", "failed", "Task failed due to invalid input: width is negative"],
+    ...QUARANTINED.map((code): Row => [
+      { status: "failure", error: { code, message: "no" } },
+      "failure",
+      "quarantined",
+      `Task failed with permanent error (${code}): no`,
+    ]),
+    [
+      { status: "failure", error: MISMATCH },
+      "failure",
+      "failed",
+      "Task failed due to data integrity mismatch: wrong sum",
+    ],
     [{ status: "cancelled" }, "cancelled", "cancelled", "The worker cancelled the task."],
     [{ status: "perhaps" }, "success", "failed", "Worker returned unhandled status: perhaps"],
   ])("%j is acknowledged as %s and makes the job %s: %s", (outcome, ack, status, error) => {
@@ -132,6 +148,7 @@ describe("a result that does not count", () => {
     ["of an attempt that never was", { attempt: 2 }, { attempt: 3 }],
     ["with another lease", {}, { lease: "stolen" }],
     ["while the next attempt waits out its backoff", { retryAt: T0 + 9_000 }, { attempt: 1, lease: "held" }],
+    ["of a worker for what a child job does", { child: "report" }, {}],
   ])("is one %s", (_, task, over) => {
     const taken = takeSingleResult(waitingJob(task), flow, resultOf({}, over), later);
     expect(taken).toEqual({

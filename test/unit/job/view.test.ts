@@ -1,6 +1,20 @@
 import { describe, expect, test } from "vitest";
+import type { JobRecord } from "../../../src/job/record.ts";
 import { countBranches, jobView } from "../../../src/job/view.ts";
-import { branchOf, freshJob, outcomeOf, singleTask, T0, waitingJob } from "../../support/job-builders.ts";
+import {
+  askingJob,
+  branchOf,
+  cancellingJob,
+  expectingJob,
+  freshJob,
+  nestingJob,
+  outcomeOf,
+  pausedJob,
+  runningJob,
+  singleTask,
+  T0,
+  waitingJob,
+} from "../../support/job-builders.ts";
 
 describe("a job as its client sees it", () => {
   test("has the members of the public contract", () => {
@@ -12,14 +26,21 @@ describe("a job as its client sees it", () => {
       current_state: "work",
       status: "waiting_for_worker",
       initial_data: { file: "a.png" },
+      metadata: {},
       state_history: { step: 1 },
       result: null,
       error_message: "busy",
       progress: null,
       progress_message: null,
       branches: null,
+      waiting_for: null,
+      paused: null,
+      cancel_requested: false,
       retry_count: 2,
+      retry_at: null,
       current_task_id: "job-1",
+      child_job_id: null,
+      parent_job_id: null,
       task_worker_id: null,
       current_task_info: { type: "resize", params: { width: 320 }, attempt: 4 },
       current_task_transitions: { success: "next" },
@@ -28,6 +49,7 @@ describe("a job as its client sees it", () => {
       created_at: "2023-11-14T22:13:20.000Z",
       updated_at: "2023-11-14T22:13:20.000Z",
       finished_at: null,
+      deadline: null,
     });
   });
 
@@ -59,6 +81,84 @@ describe("a job as its client sees it", () => {
 
   test("counts the failures of its handler while it has no task", () => {
     expect(jobView(freshJob(undefined, { handlerFailures: 2 }), null)["retry_count"]).toBe(2);
+  });
+});
+
+describe("what a job waits for", () => {
+  const waitingFor = (job: JobRecord) => jobView(job, null)["waiting_for"];
+  const SINCE = "2023-11-14T22:13:20.000Z";
+  const UNTIL = "2023-11-14T22:13:29.000Z";
+
+  test("is nothing besides its task while it has one", () => {
+    expect(waitingFor(waitingJob())).toBeNull();
+  });
+
+  test("may be people: it says what is asked of whom, and who has answered", () => {
+    const decisions = [{ decision: "approved", by: "ann", comment: null, data: { secret: 1 }, at: T0 }];
+    const transitions = { approved: "next", timeout: "late", cancelled: "sorry" };
+    const wait = { until: T0 + 9_000, deciders: ["ann", "bob"], approvals: 2, decisions, transitions };
+    expect(waitingFor(askingJob(wait))).toEqual({
+      kind: "human",
+      id: "job-1",
+      since: SINCE,
+      until: UNTIL,
+      message: "Publish?",
+      integration: null,
+      data: null,
+      deciders: ["ann", "bob"],
+      approvals: 2,
+      decisions: ["approved"],
+      decided: [{ decision: "approved", decided_by: "ann", comment: null, decided_at: SINCE }],
+    });
+  });
+
+  test("may be an event, or a moment", () => {
+    const base = { id: "job-1", since: SINCE, until: UNTIL };
+    expect(waitingFor(expectingJob({ until: T0 + 9_000 }))).toEqual({ kind: "event", event: "paid", ...base });
+    const wait = { kind: "timer", id: "job-1", since: T0, until: T0 + 9_000, transitions: { done: "next" } } as const;
+    expect(waitingFor(runningJob({ status: "waiting_for_event", wait }))).toEqual({ kind: "timer", ...base });
+  });
+
+  test("may be its start, or its next try", () => {
+    const over = { wakeAt: T0 + 9_000 };
+    expect(waitingFor(freshJob(undefined, over))).toEqual({ kind: "start", id: null, since: SINCE, until: UNTIL });
+    expect(waitingFor(freshJob(undefined, { ...over, status: "awaiting_retry" }))).toMatchObject({
+      kind: "retry",
+      until: UNTIL,
+    });
+  });
+});
+
+describe("a job's view says", () => {
+  test("who has paused it, since when and why", () => {
+    expect(jobView(pausedJob(T0, waitingJob()), null)["paused"]).toEqual({
+      since: "2023-11-14T22:13:20.000Z",
+      by: "ann",
+      reason: "lunch",
+    });
+  });
+
+  test("that it is being cancelled, until its clean-up has ended", () => {
+    expect(jobView(cancellingJob(), null)["cancel_requested"]).toBe(true);
+    expect(jobView(waitingJob({}, { cleanUpFor: "why" }), null)["cancel_requested"]).toBe(true);
+    expect(jobView(waitingJob(), null)["cancel_requested"]).toBe(false);
+  });
+
+  test("its child and its parent", () => {
+    const parent = { jobId: "above", taskId: "above-1", attempt: 1 };
+    expect(jobView(nestingJob({}, { parent }), null)).toMatchObject({
+      current_task_id: null,
+      child_job_id: "job-1",
+      parent_job_id: "above",
+      current_task_info: { type: "blueprint:report" },
+    });
+  });
+
+  test("when its task is tried again, and when it must have ended", () => {
+    expect(jobView(waitingJob({ retryAt: T0 + 9_000 }, { deadlineAt: T0 + 9_000 }), null)).toMatchObject({
+      retry_at: "2023-11-14T22:13:29.000Z",
+      deadline: "2023-11-14T22:13:29.000Z",
+    });
   });
 });
 

@@ -74,7 +74,10 @@ describe("a worker whose socket breaks", () => {
     expect(shard.store.leases()).toMatchObject([{ workerId: "w", lease: { taskId: "t" }, expiresAt: T0 + GRACE }]);
     expect(shard.sqlite.alarms).toEqual([T0 + GRACE]);
     await at(GRACE - 1);
-    expect(shard.leases.resume(shard.member("w"), [claim("t")], shard.now)).toEqual(["t"]);
+    expect(shard.leases.resume(shard.member("w"), [claim("t")], shard.now)).toEqual({
+      kept: [claim("t")],
+      unproven: [],
+    });
     expect(shard.store.leases()).toEqual([]);
     await at(TTL * 2);
     expect([shard.told, shard.whereabouts.held]).toEqual([[], ["w:t#1"]]);
@@ -114,16 +117,16 @@ describe("a worker whose socket breaks", () => {
 describe("a claim of a worker that comes back", () => {
   const resume = (...claims: ReturnType<typeof claim>[]) => shard.leases.resume(shard.member("w"), claims, shard.now);
 
-  test("is honoured for a task that nobody here knows any more", () => {
+  test("is honoured for a task that nobody here knows any more, without a proof", () => {
     shard.register("w");
-    expect(resume(claim("t", 4))).toEqual(["t"]);
+    expect(resume(claim("t", 4))).toEqual({ kept: [claim("t", 4)], unproven: [claim("t", 4)] });
     expect(shard.whereabouts.held).toEqual(["w:t#4"]);
   });
 
   test("is honoured for the attempt that waits, which then waits no longer", () => {
     shard.register("w");
     shard.offer(offerFor("t", { attempt: 2 }));
-    expect(resume(claim("t", 2))).toEqual(["t"]);
+    expect(resume(claim("t", 2))).toEqual({ kept: [claim("t", 2)], unproven: [] });
     expect(shard.whereabouts).toEqual({ held: ["w:t#2"], waiting: [] });
   });
 
@@ -132,7 +135,7 @@ describe("a claim of a worker that comes back", () => {
     shard.offer(offerFor("waits", { attempt: 2 }));
     shard.connect("other", 1, ["crop"]);
     shard.offer(offerFor("held", { attempt: 2, type: "crop" }));
-    expect(resume(claim("waits", 1), claim("held", 1), claim("held", 2))).toEqual([]);
+    expect(resume(claim("waits", 1), claim("held", 1), claim("held", 2))).toEqual({ kept: [], unproven: [] });
     expect(shard.whereabouts).toEqual({ held: ["other:held#2"], waiting: ["waits#2"] });
   });
 });

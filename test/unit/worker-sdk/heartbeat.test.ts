@@ -107,4 +107,34 @@ describe("heartbeats", () => {
     await worker.stop();
     await running;
   });
+
+  it("bring no word of a later attempt, which has the same id and came while the answer was on its way", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false });
+    const answer = Promise.withResolvers<Response>();
+    orchestrator.answerNext(HEARTBEAT, () => answer.promise);
+    const gates = [gate(), gate()];
+    worker.task("work", async ({ attempt }) => {
+      await gates[attempt - 1]?.promise;
+      return { attempt };
+    });
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask({ task_id: "t", attempt: 1, lease: "first" }));
+    await pass(15_000);
+    expect(orchestrator.to(HEARTBEAT)).toMatchObject([{ body: { current_tasks: ["t"] } }]);
+    // The orchestrator has this result when it reads the heartbeat, and so wants nothing more of the first attempt.
+    gates[0]?.resolve();
+    await pass(0);
+    orchestrator.offer(aTask({ task_id: "t", attempt: 2, lease: "second" }));
+    await pass(0);
+    answer.resolve(Response.json({ status: "ok", cancel_task_ids: ["t"] }));
+    await pass(0);
+    gates[1]?.resolve();
+    await pass(0);
+    expect(orchestrator.results).toMatchObject([
+      { attempt: 1, result: { status: "success" } },
+      { attempt: 2, result: { status: "success", data: { attempt: 2 } } },
+    ]);
+    await worker.stop();
+    await running;
+  });
 });
