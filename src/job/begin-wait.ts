@@ -5,10 +5,10 @@ import { clockOf } from "./clock.ts";
 import { MAX_EVENT_BYTES } from "../limits.ts";
 import { record } from "./events.ts";
 import { changed, type Change, type JobRecord, type Notice, type Surroundings } from "./record.ts";
-import { jsonBytes } from "./state-history.ts";
+import { jsonBytes, StateHistoryError } from "./state-history.ts";
 import { StepError } from "./step-error.ts";
 import { receive } from "./take-event.ts";
-import { decisionsOf, type HumanWait, type Wait } from "./wait.ts";
+import { decisionsOf, type EventWait, type HumanWait, type Wait } from "./wait.ts";
 
 type WaitAction = Extract<Action, { kind: "await_approval" | "wait_for" | "sleep" }>;
 
@@ -94,9 +94,20 @@ export function beginWait(job: JobRecord, bp: CompleteBlueprint, action: WaitAct
     { event_type: EVENT[wait.kind], ...snapshot },
     around.now,
   );
-  if (wait.kind !== "event") return changed(waiting);
-  const early = waiting.mailbox.findIndex((event) => event.name === wait.event);
-  const event = waiting.mailbox[early];
-  if (event === undefined) return changed(waiting);
-  return changed(receive({ ...waiting, mailbox: waiting.mailbox.toSpliced(early, 1) }, bp, wait, event.data, around));
+  return changed(wait.kind === "event" ? takeEarly(waiting, bp, wait, around) : waiting);
+}
+
+/** Ends the wait with an event that came before it. One that does not fit the job is dropped, with a word in the history. */
+function takeEarly(job: JobRecord, bp: CompleteBlueprint, wait: EventWait, around: Surroundings): JobRecord {
+  const early = job.mailbox.findIndex((event) => event.name === wait.event);
+  const event = job.mailbox[early];
+  if (event === undefined) return job;
+  const rest = { ...job, mailbox: job.mailbox.toSpliced(early, 1) };
+  try {
+    return receive(rest, bp, wait, event.data, around);
+  } catch (error) {
+    if (!(error instanceof StateHistoryError)) throw error;
+    const dropped = { event_type: "event_received", error: error.message } as const;
+    return takeEarly(record(rest, dropped, around.now), bp, wait, around);
+  }
 }

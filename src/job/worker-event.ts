@@ -1,10 +1,10 @@
 import type { CompleteBlueprint } from "../blueprint/index.ts";
-import { MAX_REMEMBERED_EVENT_IDS } from "../limits.ts";
 import { record } from "./events.ts";
 import { moveTo, targetOf } from "./move.ts";
 import { changed, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { mergeStateHistory } from "./state-history.ts";
 import { isEnded } from "./status.ts";
+import { wasTaken, withTaken } from "./taken-ids.ts";
 import { isOut } from "./work.ts";
 
 /** What a worker says while it does a task (reference B.14). */
@@ -37,11 +37,11 @@ export function takeWorkerEvent(
 ): Change | null {
   const { task } = job;
   if (isEnded(job.status) || job.cancellation !== null || !isOwn(job, event.taskId)) return null;
-  if (event.eventId !== null && job.eventIds.includes(event.eventId)) return null;
-  const eventIds =
-    event.eventId === null ? job.eventIds : [...job.eventIds, event.eventId].slice(-MAX_REMEMBERED_EVENT_IDS);
+  // Clients name their events themselves, and must not be mistaken for a worker.
+  const name = event.eventId === null ? null : `worker:${event.eventId}`;
+  if (wasTaken(job, name)) return null;
   const told = record(
-    { ...job, eventIds },
+    { ...job, eventIds: withTaken(job, name) },
     {
       event_type: "worker_event",
       worker_id: event.workerId,

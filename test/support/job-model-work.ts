@@ -78,8 +78,8 @@ export class ModelWork extends ModelStates {
 
   /** @returns whether it changed anything */
   workerEvent(taskId: string, type: string, id: string, mark: number): boolean {
-    if (this.ended || this.cancelling !== null || this.seen.has(id)) return false;
-    this.seen.add(id);
+    if (this.ended || this.cancelling !== null || this.seen.has(`worker ${id}`)) return false;
+    this.seen.add(`worker ${id}`);
     const task = this.current(taskId);
     if (task === null || task.child || this.step?.kind !== "task" || this.state === "tidy" || type !== "skip")
       return true;

@@ -30,12 +30,15 @@ function someTask(type: string, params: unknown = {}): Task {
   return {
     id: unique(),
     request: { type, params },
+    child: null,
     attempt: 1,
     lease: unique(),
     failures: 0,
     losses: 0,
     dispatchedAt: Date.now(),
     retryAt: null,
+    dispatchBy: null,
+    resultBy: null,
   };
 }
 

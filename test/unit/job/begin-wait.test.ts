@@ -2,7 +2,6 @@ import type { Action } from "batuta";
 import { describe, expect, test } from "vitest";
 import { actions } from "../../../src/blueprint/actions.ts";
 import { applyAction } from "../../../src/job/apply-action.ts";
-import { StateHistoryError } from "../../../src/job/state-history.ts";
 import type { JobRecord } from "../../../src/job/record.ts";
 import { flow, pausedJob, runningJob, surroundings, T0 } from "../../support/job-builders.ts";
 
@@ -113,9 +112,19 @@ describe("waitFor", () => {
     expect(job.unsent.map((event) => event.event_type)).toEqual(["event_awaited", "state_finished"]);
   });
 
-  test("fails its step when the early event does not fit the job", () => {
-    const mailbox = [{ name: "paid", data: "x".repeat(300_000), at: T0 }];
-    expect(() => apply(actions.waitFor({ event: "paid", transitions }), { mailbox })).toThrow(StateHistoryError);
+  test("drops an early event that does not fit the job, says so, and takes the next one", () => {
+    const mailbox = [
+      { name: "paid", data: "x".repeat(300_000), at: T0 },
+      { name: "paid", data: 2, at: T0 },
+    ];
+    const only = apply(actions.waitFor({ event: "paid", transitions }), { mailbox: mailbox.slice(0, 1) });
+    expect(only).toMatchObject({ status: "waiting_for_event", mailbox: [] });
+    expect(only.unsent.at(-1)).toMatchObject({
+      event_type: "event_received",
+      error: expect.stringContaining("state_history would grow"),
+    });
+    const next = apply(actions.waitFor({ event: "paid", transitions }), { mailbox });
+    expect(next).toMatchObject({ status: "running", mailbox: [], stateHistory: { paid: 2 } });
   });
 
   test("for what is no name fails its step", () => {

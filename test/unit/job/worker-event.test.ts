@@ -30,7 +30,7 @@ describe("an event of the worker that has the job's task", () => {
       state: "late",
       task: null,
       stateHistory: { kept: 1, pages: 3 },
-      eventIds: ["e-1"],
+      eventIds: ["worker:e-1"],
     });
     expect(job?.unsent).toMatchObject([
       { event_type: "worker_event", worker_id: "w", task_id: "job-1", context_snapshot: { event: "enough" } },
