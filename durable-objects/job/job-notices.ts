@@ -1,5 +1,4 @@
 import type { Env } from "../../src/env.ts";
-import { LET_CHILD_GO } from "../../src/job/child.ts";
 import type { JobRecord, Notice } from "../../src/job/record.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { outcomeOf } from "../../src/job/outcome.ts";
@@ -14,7 +13,7 @@ import { callObject } from "../shared/call-object.ts";
 export async function sendNotice(env: Env, job: JobRecord, notice: Notice): Promise<void> {
   switch (notice.kind) {
     case "cancel_child":
-      await callObject(env.JOBS, notice.jobId, (child) => child.command(null, `job:${job.id}`, LET_CHILD_GO));
+      await callObject(env.JOBS, notice.jobId, (child) => child.letGo(job.id));
       return;
     case "tell_parent": {
       const { parent } = job;

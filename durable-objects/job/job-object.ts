@@ -5,7 +5,7 @@ import { readConfiguration, type Configuration } from "../../src/configuration.t
 import type { Env } from "../../src/env.ts";
 import { refused, type CommandAnswer, type JobCommand } from "../../src/job/command.ts";
 import { applyCommand } from "../../src/job/commands.ts";
-import { notDeployed } from "../../src/job/child.ts";
+import { letChildGo, notDeployed } from "../../src/job/child.ts";
 import { createJob, type CreateJob } from "../../src/job/create.ts";
 import { readInput } from "../../src/job/input.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
@@ -17,6 +17,7 @@ import { takeSingleResult, type ReportedResult } from "../../src/job/take-result
 import { countBranches, jobView } from "../../src/job/view.ts";
 import type { HumanWait } from "../../src/job/wait.ts";
 import { checkTime } from "../../src/job/work.ts";
+import { isWanted } from "../../src/job/work.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
@@ -75,13 +76,19 @@ export class JobObject extends DurableObject<Env> {
     blueprintName: string,
     input: CreateJob,
   ): { readonly ok: true } | { readonly ok: false; readonly error: string } {
-    if (this.#live.record !== null) return { ok: true };
+    if (this.#live.record !== null || this.#live.isUnwanted) return { ok: true };
     const bp = catalog.get(blueprintName);
     if (bp === undefined) return { ok: false, error: notDeployed(blueprintName) };
     const checked = readInput(bp, input.initialData);
     if (!checked.ok) return { ok: false, error: checked.error };
     this.create(blueprintName, { ...input, initialData: checked.input });
     return { ok: true };
+  }
+
+  /** The job that ran this one goes on without it. One that was not made yet is not made any more. */
+  async letGo(parentId: string): Promise<void> {
+    if (this.#live.record === null) this.#live.markUnwanted();
+    else await this.command(null, `job:${parentId}`, letChildGo(parentId));
   }
 
   /** Whether the job exists, by this request or by another; null when it does not. */
@@ -176,6 +183,12 @@ export class JobObject extends DurableObject<Env> {
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** Whether the job still waits for this attempt: a worker that was away says that it has it. */
+  wants(taskId: string, attempt: number): boolean {
+    const { record, branches } = this.#live;
+    return record !== null && isWanted(record, branches.open, taskId, attempt);
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */

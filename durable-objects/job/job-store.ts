@@ -4,6 +4,7 @@ import { upgrade, upgradeBranch, type StoredBranch, type StoredRecord } from "..
 
 const RECORD_KEY = "job";
 const TABLES_KEY = "tables";
+const UNWANTED_KEY = "unwanted";
 
 /** Steps that bring the object's tables up to date; made only once a job fans out, since each CREATE is billed. */
 const MIGRATIONS: readonly string[] = ["CREATE TABLE branches (number INTEGER PRIMARY KEY, branch TEXT NOT NULL)"];
@@ -25,6 +26,15 @@ export class JobStore {
   load(): JobRecord | null {
     const stored = this.#storage.kv.get<StoredRecord>(RECORD_KEY);
     return stored === undefined ? null : upgrade(stored);
+  }
+
+  /** Whether the job, which does not exist, is not to be made any more. */
+  get isUnwanted(): boolean {
+    return this.#storage.kv.get(UNWANTED_KEY) === true;
+  }
+
+  markUnwanted(): void {
+    this.#storage.kv.put(UNWANTED_KEY, true);
   }
 
   /** The branches of task numbers `first` to `first + total - 1`, in order. */

@@ -62,6 +62,15 @@ export class LiveJob {
     return this.#record;
   }
 
+  /** Whether a child that does not exist was let go already: what makes it may come later than the word that nobody waits for it. */
+  get isUnwanted(): boolean {
+    return this.#store.isUnwanted;
+  }
+
+  markUnwanted(): void {
+    this.#store.markUnwanted();
+  }
+
   /** The job's blueprint; null when it is not deployed any more. */
   get blueprint(): CompleteBlueprint | null {
     return catalog.get(this.#record?.blueprint ?? "") ?? null;
@@ -106,8 +115,13 @@ export class LiveJob {
   apply(change: Change): void {
     const { status, visit } = change.record;
     if (this.#step !== visit || status !== "running") this.#step = null;
-    if (status === "running" && this.#step === null && change.record.pause === null) this.#run(change);
-    else this.#commit(change);
+    if (this.#step !== null) {
+      this.#commit({ ...change, record: { ...change.record, wakeAt: this.#wakeAtLatest() } });
+    } else if (status === "running" && change.record.pause === null) {
+      this.#run(change);
+    } else {
+      this.#commit(change);
+    }
   }
 
   /** Sends what is not known to be sent. Never throws: what fails is tried again by the alarm. */
@@ -147,9 +161,7 @@ export class LiveJob {
       }
       const run = runStep(job, bp, () => this.branches.with(job, branches), this.around());
       if ("started" in run) {
-        const { handlerTimeoutMs, leaseMs } = this.#needs.settings;
-        // For the case that this object dies with the step: alive, it looks at the time itself.
-        const started = { ...run.started, wakeAt: Date.now() + Math.max(handlerTimeoutMs, leaseMs) };
+        const started = { ...run.started, wakeAt: this.#wakeAtLatest() };
         this.#commit({ ...change, record: started, writeRecord: true });
         return this.#needs.ctx.waitUntil(this.#finishStep(run, started));
       }
@@ -160,6 +172,12 @@ export class LiveJob {
       };
       if (run.done.record.status !== "running") return this.#commit(change);
     }
+  }
+
+  /** When a slow step begins anew if this object dies with it: alive, it looks at the time itself. */
+  #wakeAtLatest(): number {
+    const { handlerTimeoutMs, leaseMs } = this.#needs.settings;
+    return Date.now() + Math.max(handlerTimeoutMs, leaseMs);
   }
 
   async #finishStep(run: Extract<StepRun, { started: JobRecord }>, { visit }: JobRecord): Promise<void> {

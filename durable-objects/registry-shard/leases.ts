@@ -76,10 +76,16 @@ export class Leases {
 
   /**
    * A worker is back and says what it still holds.
-   * @returns the task ids whose leases it keeps; what it forgot is offered anew
+   * @returns the claims whose leases it keeps, and those of them that are known from its word only; what it forgot is
+   * offered anew
    */
-  resume(member: Member, claimed: readonly HeldTask[], now: number): string[] {
+  resume(
+    member: Member,
+    claimed: readonly HeldTask[],
+    now: number,
+  ): { readonly kept: readonly HeldTask[]; readonly unproven: readonly HeldTask[] } {
     const { roster, store, dispatcher } = this.#needs;
+    const unproven: HeldTask[] = [];
     const kept = claimed.filter((claim) => {
       const holder = roster.holderOf(claim.task_id);
       const held = holder?.leases.get(claim.task_id);
@@ -88,7 +94,8 @@ export class Leases {
         (dispatcher.waitingAttempt(claim.task_id) ?? claim.attempt) !== claim.attempt;
       if (newer) return false;
       if (held !== undefined && held.row !== null) store.deleteLease(held.row);
-      dispatcher.withdraw(claim.task_id);
+      const waited = dispatcher.withdraw(claim.task_id);
+      if (held === undefined && !waited) unproven.push(claim);
       const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
       roster.hold(member, { type: held?.type ?? "", since: held?.since ?? now, ...lease, row: null, expiresAt: null });
       return true;
@@ -100,7 +107,7 @@ export class Leases {
       roster.hold(member, { ...held, row, expiresAt: now });
       this.#wakeAt(now);
     }
-    return [...keptIds];
+    return { kept, unproven };
   }
 
   /**

@@ -1,4 +1,10 @@
-import { parseWorkerFrame, type ResultAck, type TaskResult, type WorkerFrame } from "@batuta/worker/protocol";
+import {
+  parseWorkerFrame,
+  type HeldTask,
+  type ResultAck,
+  type TaskResult,
+  type WorkerFrame,
+} from "@batuta/worker/protocol";
 import type { Env } from "../../src/env.ts";
 import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
@@ -124,10 +130,11 @@ export class WorkerLines {
         member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
         member.socketTasks = new Set(frame.supported_tasks);
         member.draining = false;
-        const honoured = leases.resume(member, frame.current_tasks, now);
+        const { kept, unproven } = leases.resume(member, frame.current_tasks, now);
         roster.keep(member);
         roster.refresh(member);
-        sendFrame(socket, { type: "welcome", current_tasks: honoured });
+        sendFrame(socket, { type: "welcome", current_tasks: kept.map((claim) => claim.task_id) });
+        for (const claim of unproven) this.#needs.ctx.waitUntil(this.#askFor(member, claim));
         return dispatcher.fill(member, now);
       }
       case "drain":
@@ -160,6 +167,20 @@ export class WorkerLines {
         }
       }
     }
+  }
+
+  /** Nothing but the worker's word says that it has this task: its job may not want it any more, and could not tell. */
+  async #askFor(member: Member, { job_id: jobId, task_id: taskId, attempt }: HeldTask): Promise<void> {
+    try {
+      if (await callObject(this.#needs.env.JOBS, jobId, (job) => job.wants(taskId, attempt))) return;
+    } catch {
+      // The job's own check finds out.
+      return;
+    }
+    if (member.leases.get(taskId)?.attempt !== attempt) return;
+    this.#needs.dispatcher.drop(member, taskId);
+    sendFrame(member.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
+    this.#needs.dispatcher.fill(member, Date.now());
   }
 
   /** The edge found its caller gone before the hand-over: the task goes to the next worker. */

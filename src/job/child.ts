@@ -28,5 +28,7 @@ export function notDeployed(blueprint: string): string {
   return `Blueprint '${blueprint}' is not deployed.`;
 }
 
-/** What a child is told that its parent does not wait for any more. */
-export const LET_CHILD_GO: JobCommand = { do: "cancel", reason: "the job that ran it goes on without it" };
+/** What a child is told that its parent does not wait for any more. Told again, it changes nothing. */
+export function letChildGo(parentId: string): JobCommand {
+  return { do: "cancel", reason: "the job that ran it goes on without it", id: parentId };
+}

@@ -3,7 +3,12 @@ import type { JobStatus } from "./status.ts";
 
 /** What people and programs may ask of one job, beyond creating it. */
 export type JobCommand =
-  | { readonly do: "cancel"; readonly reason?: string | undefined }
+  | {
+      readonly do: "cancel";
+      readonly reason?: string | undefined;
+      /** Names the request: when it comes again, it is no second cancel. */
+      readonly id?: string | undefined;
+    }
   | { readonly do: "pause"; readonly reason: string }
   | { readonly do: "resume"; readonly reason: string }
   | {

@@ -11,6 +11,7 @@ import { changed, type Change, type JobRecord, type Surroundings } from "./recor
 import { mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
 import { takeEvent, type Commanded } from "./take-event.ts";
+import { wasTaken, withTaken } from "./taken-ids.ts";
 import { letGo, outstanding, type OpenBranches } from "./work.ts";
 
 type Of<Do extends JobCommand["do"]> = Extract<JobCommand, { do: Do }>;
@@ -154,12 +155,15 @@ function cancel(
   job: JobRecord,
   open: OpenBranches,
   by: string,
-  { reason }: Of<"cancel">,
+  { reason, id }: Of<"cancel">,
   around: Surroundings,
 ): Commanded {
+  const name = id === undefined ? null : `cancel:${id}`;
+  if (wasTaken(job, name)) return { answer: { ok: true, status: job.status, note: "duplicate" }, change: null };
   if (isEnded(job.status)) return no("conflict", "The job has ended already; it cannot be cancelled.");
   const why = reason === undefined ? "." : `: ${reason}`;
-  return done(cancelJob(job, open, `The job was cancelled by ${by}${why}`, around));
+  const known = { ...job, eventIds: withTaken(job, name) };
+  return done(cancelJob(known, open, `The job was cancelled by ${by}${why}`, around));
 }
 
 /**

@@ -156,7 +156,7 @@ export interface JobRecord {
   readonly fanOut: FanOut | null;
   readonly wait: Wait | null;
   readonly mailbox: readonly BufferedEvent[];
-  /** The newest ids of events that were taken. */
+  /** The newest ids of what was taken and could come a second time: events and cancels. */
   readonly eventIds: readonly string[];
   readonly pause: Pause | null;
   readonly cancellation: Cancellation | null;

@@ -1,11 +1,12 @@
 import type { CompleteBlueprint } from "../blueprint/index.ts";
-import { MAX_BUFFERED_EVENTS, MAX_EVENT_BYTES, MAX_INLINE_BYTES, MAX_REMEMBERED_EVENT_IDS } from "../limits.ts";
+import { MAX_BUFFERED_EVENTS, MAX_EVENT_BYTES, MAX_INLINE_BYTES } from "../limits.ts";
 import { refused, type CommandAnswer, type JobCommand } from "./command.ts";
 import { record } from "./events.ts";
 import { moveTo } from "./move.ts";
 import { changed, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { jsonBytes, mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
+import { wasTaken, withTaken } from "./taken-ids.ts";
 import type { EventWait } from "./wait.ts";
 
 /** What a command makes of a job; `change` is null when it changes nothing. */
@@ -40,10 +41,8 @@ export function takeEvent(
   around: Surroundings,
 ): Commanded {
   const no = (...why: Parameters<typeof refused>): Commanded => ({ answer: refused(...why), change: null });
+  if (wasTaken(job, event.id)) return { answer: { ok: true, status: job.status, note: "duplicate" }, change: null };
   if (isEnded(job.status)) return no("conflict", `The job is ${job.status}; it takes no events any more.`);
-  if (event.id !== undefined && job.eventIds.includes(event.id)) {
-    return { answer: { ok: true, status: job.status, note: "duplicate" }, change: null };
-  }
   const bytes = jsonBytes(event.data ?? null);
   if (bytes > MAX_EVENT_BYTES) {
     return no(
@@ -51,9 +50,8 @@ export function takeEvent(
       `The event's data is ${bytes} bytes; ${MAX_EVENT_BYTES} are allowed. Send a reference instead.`,
     );
   }
-  const eventIds = event.id === undefined ? job.eventIds : [...job.eventIds, event.id].slice(-MAX_REMEMBERED_EVENT_IDS);
   const told = record(
-    { ...job, eventIds },
+    { ...job, eventIds: withTaken(job, event.id) },
     { event_type: "event_received", context_snapshot: { event: event.name, id: event.id ?? null } },
     around.now,
   );

@@ -5,6 +5,7 @@ import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
 import { clockOf } from "./clock.ts";
 import type { Branch, JobRecord, MachineSettings, Notice, SingleTask, Surroundings, Task } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
+import { isEnded } from "./status.ts";
 import { StepError } from "./step-error.ts";
 
 /** The branches of a fan-out that have not ended, by task id, in submission order. */
@@ -124,6 +125,12 @@ export function checkTime(tasks: Iterable<Task>, now: number, settings: MachineS
 /** The attempts that are out. */
 export function outstanding(job: JobRecord, open: OpenBranches): readonly (SingleTask | Branch)[] {
   return (job.task === null ? [...open.values()] : [job.task]).filter(isOut);
+}
+
+/** Whether the job waits for this very attempt, and not only for a worker's word that it has stopped. */
+export function isWanted(job: JobRecord, open: OpenBranches, taskId: string, attempt: number): boolean {
+  if (isEnded(job.status) || job.cancellation !== null) return false;
+  return outstanding(job, open).some((task) => task.id === taskId && task.attempt === attempt);
 }
 
 /** The next attempt of a task, offered at `at` (epoch ms). */

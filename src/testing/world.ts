@@ -1,7 +1,7 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import type { BlueprintCatalog } from "../blueprint/validate.ts";
-import { childRequestOf, LET_CHILD_GO, notDeployed, refusedChild } from "../job/child.ts";
+import { childRequestOf, letChildGo, notDeployed, refusedChild } from "../job/child.ts";
 import { createJob, type CreateJob } from "../job/create.ts";
 import { readInput } from "../job/input.ts";
 import { outcomeOf } from "../job/outcome.ts";
@@ -200,7 +200,7 @@ export class World {
     const { record } = job;
     switch (notice.kind) {
       case "cancel_child":
-        this.#jobs.get(notice.jobId)?.memory.command(`job:${record.id}`, LET_CHILD_GO);
+        this.#jobs.get(notice.jobId)?.memory.command(`job:${record.id}`, letChildGo(record.id));
         return;
       case "tell_parent":
         this.#tellParent(record);

@@ -32,7 +32,13 @@ export async function knowEveryClient(): Promise<void> {
   const source = configurationSource(objectEnv, readConfiguration(objectEnv));
   const configured = await source.clients();
   if (!configured.ok) throw new Error(configured.error);
-  const anybody: Client = { name: "anybody", plan: "premium", params: {}, admin: false, webhook: { url: null, signed: false } };
+  const anybody: Client = {
+    name: "anybody",
+    plan: "premium",
+    params: {},
+    admin: false,
+    webhook: { url: null, signed: false },
+  };
   vi.spyOn(source, "clients").mockResolvedValue({ ok: true, value: { ...configured.value, named: () => anybody } });
 }
 

@@ -75,10 +75,12 @@ export class Heartbeat {
   /** @returns how long the orchestrator wants to be left alone, milliseconds */
   async #send(): Promise<number> {
     const { signal } = this.#stopped;
+    // The answer speaks of what runs now.
+    const abort = this.#parts.pool.aborterOfPresent();
     const reply = await this.#parts.http.heartbeat(this.#body(), signal);
     if (signal.aborted) return 0;
     if (reply.ok) {
-      for (const taskId of reply.value?.cancel_task_ids ?? []) this.#parts.pool.abort(taskId, "cancelled");
+      for (const taskId of reply.value?.cancel_task_ids ?? []) abort(taskId, "cancelled");
       return 0;
     }
     const { status, message, retryAfterMs } = reply.failure;

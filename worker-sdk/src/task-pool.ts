@@ -71,9 +71,15 @@ export class TaskPool {
 
   /** Aborts the signal of a running task; unknown ids are ignored. */
   abort(taskId: string, cause: AbortCause): void {
-    for (const running of this.#running) {
-      if (running.task.task_id === taskId) this.#abort(running, cause);
-    }
+    this.aborterOfPresent()(taskId, cause);
+  }
+
+  /** What aborts like {@link abort}, and later on still only what runs now: a later attempt of a task has the same id. */
+  aborterOfPresent(): (taskId: string, cause: AbortCause) => void {
+    const present = [...this.#running];
+    return (taskId, cause) => {
+      for (const running of present) if (running.task.task_id === taskId) this.#abort(running, cause);
+    };
   }
 
   /** Aborts the signals of all running tasks. */

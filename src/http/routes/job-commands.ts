@@ -99,7 +99,9 @@ export const jobCommands = new Hono<HttpEnv>()
   .post("/jobs/:job_id/cancel", async (c) => {
     const jobId = jobIdOf(c);
     const { reason } = await readBody(c, bodies.cancel, "cancellation");
-    accepted(await commandJob(c, jobId, { do: "cancel", reason }));
+    const key = checkBody(eventId, c.req.header("Idempotency-Key"), "Idempotency-Key");
+    // Named in any case: the call to the job may be repeated on the way.
+    accepted(await commandJob(c, jobId, { do: "cancel", reason, id: key ?? crypto.randomUUID() }));
     return c.json({ status: "cancellation_request_accepted" });
   })
   .post(
