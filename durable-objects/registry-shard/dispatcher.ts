@@ -5,6 +5,7 @@ import { WaitingList } from "../../src/dispatch/waiting-list.ts";
 import { leaseOf, type HeldLease } from "./lease.ts";
 import { candidateOf, type Member, type Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
+import { Unwanted } from "./unwanted.ts";
 
 /** Where an offered task went. `known` says that the same attempt was here already. */
 export type Placement = "assigned" | "waiting" | "known";
@@ -18,6 +19,7 @@ export class Dispatcher {
   readonly #store: ShardStore;
   readonly #list = new WaitingList();
   readonly #attempts = new Map<string, number>();
+  readonly #unwanted: Unwanted;
 
   readonly #leaseInRow: (member: Member) => void;
 
@@ -37,6 +39,7 @@ export class Dispatcher {
     this.#roster = roster;
     this.#store = store;
     this.#leaseInRow = leaseInRow;
+    this.#unwanted = new Unwanted(store);
     for (const { attempt, ...entry } of store.waiting()) {
       this.#list.add(entry);
       this.#attempts.set(entry.taskId, attempt);
@@ -62,6 +65,7 @@ export class Dispatcher {
     const holder = this.#roster.holderOf(task.taskId);
     const heldAttempt = holder?.leases.get(task.taskId)?.attempt ?? 0;
     if (heldAttempt >= task.attempt || (this.#attempts.get(task.taskId) ?? 0) >= task.attempt) return "known";
+    if (this.#unwanted.has(task.taskId, task.attempt)) return "known";
     this.withdraw(task.taskId);
     if (holder !== null) this.drop(holder, task.taskId);
     const placement = this.#assign(task, now) ? "assigned" : this.#enqueue(task);
@@ -93,6 +97,11 @@ export class Dispatcher {
       this.withdraw(next.taskId);
       this.#takenAtLast(next, member.id);
     }
+  }
+
+  /** Takes no offer of this attempt any more, which is not here: it may still be on its way. */
+  refuse(taskId: string, attempt: number, now: number): void {
+    this.#unwanted.add(taskId, attempt, now);
   }
 
   /** Takes a task off the waiting list; false when it was not there. */

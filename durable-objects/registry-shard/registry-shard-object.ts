@@ -158,15 +158,19 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   /**
-   * The job wants nothing more of these attempts: they stop waiting, and a worker that holds one is told.
+   * The job wants nothing more of these attempts: they stop waiting, a worker that holds one is told, and one that is
+   * still on its way here is not taken when it comes.
    * @returns for each, whether a live worker held it
    */
   release(refs: TaskRef[]): boolean[] {
     const now = Date.now();
     return refs.map(({ jobId, taskId, attempt }) => {
-      if (this.#dispatcher.isWaiting(taskId, attempt)) this.#dispatcher.withdraw(taskId);
       const holder = this.#roster.holderOf(taskId);
-      if (holder?.leases.get(taskId)?.attempt !== attempt) return false;
+      if (holder?.leases.get(taskId)?.attempt !== attempt) {
+        if (this.#dispatcher.isWaiting(taskId, attempt)) this.#dispatcher.withdraw(taskId);
+        else this.#dispatcher.refuse(taskId, attempt, now);
+        return false;
+      }
       this.#dispatcher.drop(holder, taskId);
       sendFrame(holder.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
       this.#dispatcher.fill(holder, now);

@@ -15,6 +15,13 @@ export interface StoredLease {
   readonly expiresAt: number | null;
 }
 
+/** `at` is when its job let it go. */
+export interface UnwantedAttempt {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly at: number;
+}
+
 /** All SQL of a registry shard. Times are epoch ms. */
 export class ShardStore {
   readonly #sql: SqlStorage;
@@ -104,5 +111,21 @@ export class ShardStore {
 
   deleteLease(seq: number): void {
     this.#sql.exec("DELETE FROM leases WHERE seq = ?", seq);
+  }
+
+  /** The attempts that were let go before they came, in that order. */
+  unwanted(): UnwantedAttempt[] {
+    const rows = this.#sql.exec<{ task_id: string; attempt: number; at: number }>(
+      "SELECT task_id, attempt, at FROM unwanted ORDER BY seq",
+    );
+    return rows.toArray().map(({ task_id: taskId, ...row }) => ({ taskId, ...row }));
+  }
+
+  addUnwanted({ taskId, attempt, at }: UnwantedAttempt): void {
+    this.#sql.exec("INSERT INTO unwanted (task_id, attempt, at) VALUES (?, ?, ?)", taskId, attempt, at);
+  }
+
+  deleteUnwantedBefore(end: number): void {
+    this.#sql.exec("DELETE FROM unwanted WHERE at < ?", end);
   }
 }

@@ -29,6 +29,7 @@ export class BatutaServer {
   readonly #setup: ServerSetup;
   #process: ProcessGroup;
   #port: number;
+  #printed = "";
 
   private constructor(data: string, setup: ServerSetup, process: ProcessGroup, port: number) {
     this.data = data;
@@ -47,6 +48,11 @@ export class BatutaServer {
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** All that it has printed, before its restarts as well. */
+  get output(): string {
+    return this.#printed + this.#process.output;
   }
 
   /** The token of all workers, which the server made on its first start. */
@@ -74,6 +80,7 @@ export class BatutaServer {
 
   /** Starts it again on the same folder and port. */
   async startAgain(): Promise<void> {
+    this.#printed += this.#process.output;
     this.#process = launch(this.data, this.#port, this.#setup);
     this.#port = await readyPort(this.#process);
   }
