@@ -11,7 +11,8 @@ export default defineConfig({
       {
         resolve,
         ssr: { resolve },
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" },
+        // Property tests take seconds, and more where other checks run beside them.
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
       },
       {
         ssr: { resolve },

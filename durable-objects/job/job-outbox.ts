@@ -14,7 +14,7 @@ import { queueProducer } from "../../src/queue-producer.ts";
 import { shardOfJob } from "../../src/registry/shards.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
-import type { Placed, TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
+import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 
 /** A queue message but for what surrounds its offers. */
@@ -67,7 +67,7 @@ export class JobOutbox {
   }
 
   /** Takes back attempts that no worker has yet; rejects while the registry is away. */
-  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<("withdrawn" | "held" | "unknown")[]> {
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<Withdrawn[]> {
     return this.#ask(job, tasks, (shard, refs) =>
       callObject(this.#env.REGISTRY, shard, (registry) => registry.withdraw(refs)),
     );

@@ -116,7 +116,8 @@ export class JobUpkeep {
       const job = this.#live.record;
       if (task === undefined || job === null || isEnded(job.status)) continue;
       if (answer === "held") this.#taken(job, task);
-      else {
+      // A worker may have it, and is expected back: the next alarm asks again.
+      else if (answer !== "unsure") {
         const { dispatchTimeoutSeconds = 0 } = task.request;
         const around = this.#live.around();
         const open = this.#live.branches.open;
@@ -149,6 +150,7 @@ export class JobUpkeep {
       const task = tasks[i];
       if (task === undefined) continue;
       if (where.is === "unknown") this.lose(task.id, task.attempt, "unknown");
+      if (where.is === "unsure") next = Math.min(next, where.until);
       if (where.is !== "held") continue;
       this.#live.worker = { taskId: task.id, id: where.workerId };
       const endsAt = where.since + this.#timeoutMs(task);

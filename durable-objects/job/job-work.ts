@@ -3,7 +3,7 @@ import type { Env } from "../../src/env.ts";
 import { childRequestOf, refusedChild } from "../../src/job/child.ts";
 import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
 import { log } from "../../src/observability/log.ts";
-import type { TaskWhereabouts } from "../registry-shard/registry-shard-object.ts";
+import type { TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 import { chunks, JobOutbox } from "./job-outbox.ts";
 
@@ -58,7 +58,7 @@ export class JobWork {
   }
 
   /** Takes back attempts that no worker has. While the registry is away nothing is said of any. */
-  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<("withdrawn" | "held" | "unknown")[]> {
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<Withdrawn[]> {
     return this.#quietly("job.withdraw_delayed", job, tasks, () => this.#outbox.withdraw(job, tasks));
   }
 

@@ -15,6 +15,7 @@ import type { Env } from "../../src/env.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Leases } from "./leases.ts";
+import { expectedBackUntil } from "./outage.ts";
 import { restore } from "./restore.ts";
 import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
@@ -25,7 +26,12 @@ import { WorkerLines } from "./worker-lines.ts";
 /** What a shard knows of one attempt of a task. */
 export type TaskWhereabouts =
   | { readonly is: "waiting" | "unknown" }
+  /** Not known now, but the worker that may have it is expected back, until then (epoch ms). */
+  | { readonly is: "unsure"; readonly until: number }
   | { readonly is: "held"; readonly since: number; readonly workerId: string };
+
+/** What became of an attempt that was to be taken back. */
+export type Withdrawn = "withdrawn" | "held" | "unsure" | "unknown";
 
 /** Where an offered task went, and the worker that has it. */
 export interface Placed {
@@ -52,13 +58,16 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
   readonly #lines: WorkerLines;
+  readonly #backBy: number;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     migrateShard(ctx.storage);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
     this.#store = new ShardStore(ctx.storage.sql);
-    restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now());
+    const settings = readConfiguration(env);
+    this.#backBy = expectedBackUntil(settings, Date.now());
+    restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now(), this.#backBy);
     this.#dispatcher = new Dispatcher(
       this.#roster,
       this.#store,
@@ -70,7 +79,7 @@ export class RegistryShard extends DurableObject<Env> {
       store: this.#store,
       roster: this.#roster,
       dispatcher: this.#dispatcher,
-      settings: readConfiguration(env),
+      settings,
       lastPong: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
       lost: (lease, reason) =>
         callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason)),
@@ -148,7 +157,9 @@ export class RegistryShard extends DurableObject<Env> {
       if (this.#dispatcher.isWaiting(taskId, attempt)) return { is: "waiting" };
       const holder = this.#roster.holderOf(taskId);
       const held = holder?.leases.get(taskId);
-      if (holder === null || held?.attempt !== attempt) return { is: "unknown" };
+      if (holder === null || held?.attempt !== attempt) {
+        return this.#backBy > now ? { is: "unsure", until: this.#backBy } : { is: "unknown" };
+      }
       if (!this.#leases.isAlive(holder, now)) {
         this.#lines.disconnect(holder);
         return { is: "unknown" };
@@ -179,13 +190,15 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   /** Takes back attempts that still wait; those that a worker has are left with it. */
-  withdraw(refs: TaskRef[]): ("withdrawn" | "held" | "unknown")[] {
+  withdraw(refs: TaskRef[]): Withdrawn[] {
+    const now = Date.now();
     return refs.map(({ taskId, attempt }) => {
       if (this.#dispatcher.isWaiting(taskId, attempt)) {
         this.#dispatcher.withdraw(taskId);
         return "withdrawn";
       }
-      return this.#roster.holderOf(taskId)?.leases.get(taskId)?.attempt === attempt ? "held" : "unknown";
+      if (this.#roster.holderOf(taskId)?.leases.get(taskId)?.attempt === attempt) return "held";
+      return this.#backBy > now ? "unsure" : "unknown";
     });
   }
 

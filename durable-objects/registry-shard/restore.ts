@@ -6,8 +6,17 @@ import { readAttachment } from "./sockets.ts";
 /** A worker not heard of for this long is forgotten; with it go what it said of itself and its reputation. */
 const FORGOTTEN_AFTER_MS = 24 * 60 * 60_000;
 
-/** Rebuilds the roster after an eviction, from rows and from the sockets that outlived it. */
-export function restore(roster: Roster, store: ShardStore, sockets: readonly WebSocket[], now: number): void {
+/**
+ * Rebuilds the roster after an eviction, from rows and from the sockets that outlived it.
+ * @param backBy until when workers with tasks may be on their way back from an outage (epoch ms): no lease ends before
+ */
+export function restore(
+  roster: Roster,
+  store: ShardStore,
+  sockets: readonly WebSocket[],
+  now: number,
+  backBy = 0,
+): void {
   const connected = new Set(sockets.map((socket) => readAttachment(socket)?.workerId));
   for (const { info, expiresAt } of store.workers()) {
     if (expiresAt < now - FORGOTTEN_AFTER_MS && !connected.has(info.worker_id)) {
@@ -21,7 +30,9 @@ export function restore(roster: Roster, store: ShardStore, sockets: readonly Web
     member.storedUntil = expiresAt;
   }
   for (const { seq, workerId, lease, expiresAt } of store.leases()) {
-    roster.hold(roster.member(workerId, now), { ...lease, row: seq, expiresAt });
+    const member = roster.member(workerId, now);
+    member.expiresAt = Math.max(member.expiresAt, backBy);
+    roster.hold(member, { ...lease, row: seq, expiresAt: expiresAt === null ? null : Math.max(expiresAt, backBy) });
   }
   for (const socket of sockets) {
     const said = readAttachment(socket);

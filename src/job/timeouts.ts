@@ -114,7 +114,10 @@ export function dueChange(
   around: Surroundings,
 ): Change | null {
   if (job.cancellation !== null) {
-    return isDue(job.cancellation.until, around.now) ? changed(finishCancel(job, around)) : null;
+    if (!isDue(job.cancellation.until, around.now)) return null;
+    // Once more: the first word of it may have been lost with this object's life.
+    const { releases } = letGo(outstanding(job, open));
+    return changed(finishCancel(job, around), { releases });
   }
   if (job.pause !== null) return null;
   if (isDue(job.deadlineAt, around.now)) return timeOutJob(job, bp, open, around);

@@ -24,7 +24,8 @@ function webhookBody(job: JobRecord, notice: Extract<Notice, { kind: "webhook" }
     event: notice.event,
     job_id: job.id,
     blueprint: job.blueprint,
-    status: job.status,
+    // A job may have been retried since: the event is what this is about.
+    status: notice.event === "approval_needed" ? job.status : notice.event.slice("job_".length),
     current_state: job.state,
     result: tooLarge ? null : job.result,
     ...(tooLarge ? { result_omitted: "The result is too large for a webhook; read the job." } : {}),

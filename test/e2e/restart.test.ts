@@ -1,5 +1,6 @@
 import { type TaskContext, Worker } from "@batuta/worker";
 import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
 import type { ApiClient } from "../support/api-client.ts";
 import { BatutaServer } from "../support/batuta-server.ts";
 import { expectCountedOnce, losses, successes } from "../support/counted-once.ts";
@@ -29,7 +30,8 @@ function startWorker(
     resultRetryInitialDelay: 0.5,
     shutdownTimeout: 0,
   };
-  const worker = new Worker({ ...server.forWorkers, ...settings }).task(type, handler);
+  // Without chance it is back half a second after the server at the latest.
+  const worker = new Worker({ ...server.forWorkers, ...settings }, { random: () => 0 }).task(type, handler);
   const running = worker.run({ handleSignals: false });
   stopWorkers.push(async () => {
     await worker.stop();
@@ -83,6 +85,41 @@ test("a task that a worker holds through a restart is done at its first attempt,
   for (const id of ids.later) await alice.expectJob(id, { status: "finished", result: { attempt: 1, ended: "later" } });
   expect(held).toBe(4);
   for (const id of [...ids.meanwhile, ...ids.later]) expectCountedOnce(await alice.history(id), 1);
+});
+
+test("a task that a worker holds through an outage longer than its lease is not given to anybody else", async () => {
+  // The server needs longer than that to start.
+  await startServer(2, { WORKER_HEALTH_CHECK_INTERVAL_SECONDS: "0.5" });
+  const release = Promise.withResolvers<void>();
+  let held = 0;
+  const hold = async ({ attempt }: TaskContext) => {
+    held += 1;
+    await release.promise;
+    return { attempt };
+  };
+  startWorker(hold, { type: "by_socket" });
+  startWorker(hold, { type: "by_poll", websockets: false });
+  const ids = [
+    await alice.create("one-task", { type: "by_socket" }),
+    await alice.create("one-task", { type: "by_poll" }),
+  ];
+  await expect.poll(() => held, { interval: 20, timeout: 10_000 }).toBe(2);
+  await server.kill();
+  await server.startAgain();
+  const heldTasks = async () => {
+    const { body } = await alice.call("GET", "/workers");
+    return z
+      .array(z.object({ held_tasks: z.number() }))
+      .parse(body)
+      .map((worker) => worker.held_tasks);
+  };
+  await expect.poll(heldTasks, { interval: 20, timeout: 10_000 }).toEqual([1, 1]);
+  release.resolve();
+  for (const id of ids) {
+    await alice.expectJob(id, { status: "finished", result: { attempt: 1 } });
+    expect(losses(await alice.history(id))).toEqual([]);
+  }
+  expect(held).toBe(2);
 });
 
 test("a fan-out that was half done when the server was killed goes on where it was", async () => {

@@ -33,6 +33,7 @@ const CHILD: Readonly<Record<"tally" | "failing" | "stuck" | "waiting" | "holdin
   }),
 };
 
+/** Goes on as its child ends. */
 export const parentOf: Kind = (random) => {
   const [born, way] = random.pick<readonly [Born, string]>([
     [CHILD.tally(random), "good"],
@@ -47,25 +48,26 @@ export const parentOf: Kind = (random) => {
   };
 };
 
+/** Its child is cancelled by hand. */
 export const parentOfCancelled: Kind = (random) => ({
   endpoint: "parent",
   input: CHILD.waiting(random).child,
   acts: async (client, id) => {
-    const { child_job_id: child } = await client.until(id, "waiting for its child", (job) => job.child_job_id !== null);
-    if (child !== null) {
-      await client.until(child, "waiting for a letter", isListening);
-      await client.cancel(child);
-    }
+    const child = await client.childOf(id);
+    await client.until(child, "waiting for a letter", isListening);
+    await client.cancel(child);
   },
   end: finished({ way: "stopped", sum: null }, { children: ["cancelled"] }),
 });
 
+/** Goes on without its child when that takes too long, and cancels it. */
 export const impatientParent: Kind = (random) => ({
   endpoint: "parent",
   input: { ...random.pick([CHILD.waiting, CHILD.holding])(random).child, seconds: 1 },
   end: finished({ way: "late", sum: null }, { children: ["cancelled"], mayLackChildren: true, lastsMs: 1_000 }),
 });
 
+/** Waits for all its children, however they end. */
 export const wholeFamily: Kind = (random) => {
   const born = Array.from({ length: random.whole(2, 4) }, () =>
     random.pick([CHILD.tally, CHILD.tally, CHILD.failing, CHILD.stuck])(random),
@@ -80,6 +82,7 @@ export const wholeFamily: Kind = (random) => {
   };
 };
 
+/** Cancels its other children as soon as one has failed. */
 export const brokenFamily: Kind = (random) => {
   const born = [CHILD.failing(random), CHILD.waiting(random), CHILD.holding(random)];
   return {
@@ -92,6 +95,7 @@ export const brokenFamily: Kind = (random) => {
   };
 };
 
+/** Is cancelled with all its children, soon after it was made or at once. */
 export const cancelledFamily: Kind = (random) => {
   // More than are begun at the same time: some are still to come when the family is cancelled at once.
   const born = Array.from({ length: random.pick([2, 3, 9]) }, () =>

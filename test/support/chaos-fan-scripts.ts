@@ -7,6 +7,7 @@ function words(counted: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(counted).filter(([, times]) => times > 0));
 }
 
+/** Some of its branches may fail for good; it may have places for some of them only. */
 export const plainFan: Kind = (random) => {
   const branches = counts(random, 2, 6).map((branch) =>
     random.chance(0.2) ? { ...branch, error: "PERMANENT_ERROR" } : branch,
@@ -22,6 +23,7 @@ export const plainFan: Kind = (random) => {
   };
 };
 
+/** Each branch fails a few times on a counter of its own. */
 export const flakyFan: Kind = (random) => {
   const branches = counts(random, 2, 5).map((branch) => ({ ...branch, failures: random.whole(0, 2) }));
   const statuses = { success: branches.length };
@@ -38,6 +40,7 @@ export const emptyFan: Kind = () => ({
   end: finished({ joins: 1, sum: 0, statuses: {} }, { joins: 1, taken: { successes: 0, failures: 0 } }),
 });
 
+/** One branch fails, and the others, which would not end, are not waited for. */
 export const failFastFan: Kind = (random) => {
   const others = counts(random, 1, 3);
   return {
@@ -47,6 +50,7 @@ export const failFastFan: Kind = (random) => {
   };
 };
 
+/** Its aggregator throws; mended, it has all results still. */
 export const brokenFan: Kind = (random) => {
   const branches = counts(random, 2, 4);
   const taken = { successes: branches.length, failures: 0 };
@@ -61,6 +65,7 @@ export const brokenFan: Kind = (random) => {
   };
 };
 
+/** Is cancelled while its branches are with workers, or wait for some. */
 export const cancelledFan: Kind = (random) => {
   const waitMs = random.whole(0, 1_000);
   return {

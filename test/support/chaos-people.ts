@@ -36,6 +36,16 @@ interface Heard extends Answer {
   readonly repeated: boolean;
 }
 
+async function untilSeen<T>(look: () => Promise<T>, isIt: (seen: T) => boolean): Promise<T> {
+  const giveUpAt = Date.now() + PATIENCE_MS;
+  for (let waitMs = LOOK_MS.first; ; waitMs = Math.min(waitMs * 1.5, LOOK_MS.last)) {
+    const seen = await look();
+    if (isIt(seen)) return seen;
+    if (Date.now() > giveUpAt) throw new Error(`It never came to that: ${JSON.stringify(seen)}`);
+    await pause(waitMs);
+  }
+}
+
 /** A client whose server goes away and comes back: it asks again until it is answered, as one should. */
 export class PatientClient {
   readonly #url: string;
@@ -86,13 +96,22 @@ export class PatientClient {
 
   /** Waits until the job is as it is wanted. */
   async until(id: string, what: string, isThere: (job: SeenJob) => boolean): Promise<SeenJob> {
-    const giveUpAt = Date.now() + PATIENCE_MS;
-    for (let waitMs = LOOK_MS.first; ; waitMs = Math.min(waitMs * 1.5, LOOK_MS.last)) {
-      const job = await this.view(id);
-      if (isThere(job)) return job;
-      if (hasEnded(job) || Date.now() > giveUpAt) throw new Error(`Never ${what}: ${JSON.stringify(job)}`);
-      await pause(waitMs);
-    }
+    const look = () => this.view(id);
+    return await untilSeen(look, (job) => {
+      if (hasEnded(job) && !isThere(job)) throw new Error(`Never ${what}: ${JSON.stringify(job)}`);
+      return isThere(job);
+    });
+  }
+
+  /** The job's child, once it is there: the job knows of it earlier. */
+  async childOf(id: string): Promise<string> {
+    const { child_job_id: child } = await this.until(id, "waiting for its child", (job) => job.child_job_id !== null);
+    const path = `/api/v1/jobs/${child}`;
+    await untilSeen(
+      () => this.ask("GET", path),
+      ({ status }) => status === 200,
+    );
+    return String(child);
   }
 
   /** A command that a second try finds done: then it is refused with 409. */

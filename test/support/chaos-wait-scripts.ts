@@ -6,6 +6,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 const PEOPLE = ["ann", "ben", "cat"] as const;
 const isAsked = ({ waiting_for: wait }: SeenJob) => wait?.kind === "human";
 
+/** One or two people approve. */
 export const decided: Kind = (random) => {
   const approvals = random.whole(1, 2);
   const people = PEOPLE.slice(0, approvals);
@@ -20,6 +21,7 @@ export const decided: Kind = (random) => {
   };
 };
 
+/** The last one who is asked rejects. */
 export const rejected: Kind = (random) => {
   const approvals = random.whole(1, 2);
   const by = PEOPLE.slice(0, approvals);
@@ -35,12 +37,14 @@ export const rejected: Kind = (random) => {
   };
 };
 
+/** Nobody decides in time. */
 export const undecided: Kind = () => ({
   endpoint: "ask",
   input: { approvals: 2, seconds: 1 },
   end: finished({ way: "late", by: [] }, { lastsMs: 1_000 }),
 });
 
+/** An event, and what it adds to the sum. */
 interface Letter {
   readonly eventId: string;
   readonly number: number;
@@ -53,6 +57,7 @@ function letters(random: SeededRandom): Letter[] {
   return counts(random, 1, 3).map(({ number }, at) => ({ eventId: `letter-${at}`, number }));
 }
 
+/** Events that come before the job waits for them. */
 export const earlyMail: Kind = (random) => {
   const all = letters(random);
   return {
@@ -63,8 +68,10 @@ export const earlyMail: Kind = (random) => {
   };
 };
 
+/** Waits for an event, or sleeps. */
 export const isListening = ({ waiting_for: wait }: SeenJob) => wait?.kind === "event";
 
+/** Events that come while the job waits for them. */
 export const lateMail: Kind = (random) => {
   const all = letters(random);
   return {
@@ -78,6 +85,7 @@ export const lateMail: Kind = (random) => {
   };
 };
 
+/** Events that are sent several times, at once and later. */
 export const doubleMail: Kind = (random) => {
   const all = [...letters(random), { eventId: "last-letter", number: aNumber(random) }];
   return {
@@ -93,6 +101,7 @@ export const doubleMail: Kind = (random) => {
   };
 };
 
+/** The last event does not come in time. */
 export const lostMail: Kind = (random) => {
   const all = letters(random);
   return {
@@ -103,6 +112,7 @@ export const lostMail: Kind = (random) => {
   };
 };
 
+/** Is sent to another state by hand. */
 export const movedOn: Kind = () => ({
   endpoint: "mail",
   input: { letters: 1 },
@@ -113,6 +123,7 @@ export const movedOn: Kind = () => ({
   end: finished({ way: "moved", sum: 0 }),
 });
 
+/** Sleeps before and after its task. */
 export const nap: Kind = (random) => {
   const number = aNumber(random);
   const seconds = random.whole(3, 15) / 10;
@@ -120,6 +131,7 @@ export const nap: Kind = (random) => {
   return { endpoint: "nap", input: { seconds, number }, end };
 };
 
+/** Is paused somewhere on its way; its events come during the pause, or later. */
 export const paused: Kind = (random) => {
   const all = letters(random);
   const waitMs = random.whole(0, 500);
@@ -142,6 +154,7 @@ export const paused: Kind = (random) => {
   };
 };
 
+/** Is cancelled while it waits for people, for an event, or for its start. */
 export const cancelledWaiting: Kind = (random) => {
   const cleansUp = random.chance(0.5);
   return random.pick<Draft>([

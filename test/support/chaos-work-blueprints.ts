@@ -18,7 +18,7 @@ export function count({ error, ...params }: z.input<typeof counting>, more: obje
 }
 
 /** A task that does not end by itself while the job waits for it: its worker lets go of it now and then, so that nobody waits for its place for ever. */
-export function hold(limits: Partial<TaskRequest> = {}): TaskRequest {
+function hold(limits: Partial<TaskRequest> = {}): TaskRequest {
   return { type: "hold", params: {}, retry: { maxAttempts: 1_000, initialMs: 20, maxMs: 200 }, ...limits };
 }
 

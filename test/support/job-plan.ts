@@ -14,7 +14,7 @@ export const TARGETS = {
   timeout: "late",
   cancelled: "tidy",
 } as const;
-export type Word = keyof typeof TARGETS;
+type Word = keyof typeof TARGETS;
 
 /** The end states of every random blueprint, and how a job ends there. */
 export const ENDS = { done: "finished", stopped: "finished", sad: "failed", late: "failed", shut: "failed" } as const;

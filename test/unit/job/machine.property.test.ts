@@ -43,7 +43,7 @@ const NOTHING = () => {};
 
 describe("a job, whatever happens to it", () => {
   test("does what a simple model says", () => {
-    forEachLife(expectAgreement, NOTHING, 1_500);
+    forEachLife(expectAgreement, NOTHING, 600);
   });
 
   test("makes only the moves of the table", () => {
