@@ -20,7 +20,7 @@ export async function callObject<T extends Rpc.DurableObjectBranded | undefined,
 ): Promise<Awaited<Answer>> {
   for (let tried = 1; ; tried += 1) {
     try {
-      return await call(namespace.getByName(name));
+      return released(await call(namespace.getByName(name)));
     } catch (error) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the platform throws; absent members are undefined
       const { retryable, overloaded } = error as PlatformError;
@@ -28,4 +28,16 @@ export async function callObject<T extends Rpc.DurableObjectBranded | undefined,
       await scheduler.wait(Math.random() * BASE_MS * 2 ** tried);
     }
   }
+}
+
+/**
+ * Lets go of what the platform keeps open for an answer until it is collected as garbage: ours are data only, and are
+ * not touched by it.
+ */
+function released<T>(answer: T): T {
+  if (typeof answer === "object" && answer !== null && Symbol.dispose in answer) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the platform's own method, by its symbol
+    (answer as Disposable)[Symbol.dispose]();
+  }
+  return answer;
 }
