@@ -5,10 +5,17 @@ import { endJob } from "./ending.ts";
 import { attemptEnded, record } from "./events.ts";
 import { endFor, failureOf, isSpent, retried } from "./failure.ts";
 import { moveTo, targetOf } from "./move.ts";
-import { changed, type Change, type Failure, type JobRecord, type SingleTask, type Surroundings } from "./record.ts";
+import {
+  changed,
+  type Branch,
+  type Change,
+  type Failure,
+  type JobRecord,
+  type SingleTask,
+  type Surroundings,
+} from "./record.ts";
 import { mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
-import type { Branch } from "./record.ts";
 import { isOut } from "./work.ts";
 
 /** A result as it reaches the job. Workers of the model system know neither attempt nor lease. */
