@@ -20,7 +20,7 @@ import { callObject } from "../shared/call-object.ts";
 /** A queue message but for what surrounds its offers. */
 const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
 
-export function chunks<T>(items: readonly T[], size: number): T[][] {
+function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 

@@ -6,7 +6,7 @@ import { changed, type Change, type JobRecord, type Task } from "../../src/job/r
 import { takeChildOutcome } from "../../src/job/take-child.ts";
 import { dueChange, timeOutTask } from "../../src/job/timeouts.ts";
 import { isEnded } from "../../src/job/status.ts";
-import { outstanding } from "../../src/job/work.ts";
+import { outstanding, runTimeMs } from "../../src/job/work.ts";
 import type { JobWork, Refused } from "./job-work.ts";
 import type { LiveJob } from "./live-job.ts";
 
@@ -170,7 +170,6 @@ export class JobUpkeep {
   }
 
   #timeoutMs(task: Task): number {
-    const seconds = task.request.timeoutSeconds;
-    return seconds === undefined ? this.#settings.taskTimeoutMs : seconds * 1000;
+    return runTimeMs(task.request, this.#settings.taskTimeoutMs);
   }
 }

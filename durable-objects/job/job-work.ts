@@ -5,7 +5,8 @@ import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
 import { log } from "../../src/observability/log.ts";
 import type { TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
-import { chunks, JobOutbox } from "./job-outbox.ts";
+import { mapLimit } from "../shared/map-limit.ts";
+import { JobOutbox } from "./job-outbox.ts";
 
 /** Calls to child jobs under way at once. */
 const CALLS_AT_ONCE = 6;
@@ -70,16 +71,11 @@ export class JobWork {
   /** Makes sure of children that nothing was heard of: begins those that do not exist, and learns how others ended. */
   async seeToChildren(job: JobRecord, tasks: readonly Task[]): Promise<Refused[]> {
     const unheard = tasks.filter((task) => task.child !== null && !this.#begun.has(task.id));
-    const ended: Refused[] = [];
-    for (const some of chunks(unheard, CALLS_AT_ONCE)) {
-      // oxlint-disable-next-line no-await-in-loop -- bounded concurrency
-      const outcomes = await Promise.all(some.map((task) => this.#outcome(job, task)));
-      for (const [i, outcome] of outcomes.entries()) {
-        const taskId = some[i]?.id;
-        if (outcome !== null && taskId !== undefined) ended.push({ taskId, outcome });
-      }
-    }
-    return ended;
+    const outcomes = await mapLimit(unheard, CALLS_AT_ONCE, async (task) => ({
+      taskId: task.id,
+      outcome: await this.#outcome(job, task),
+    }));
+    return outcomes.flatMap(({ taskId, outcome }) => (outcome === null ? [] : [{ taskId, outcome }]));
   }
 
   async #outcome(job: JobRecord, task: Task): Promise<ChildOutcome | null> {
@@ -93,17 +89,11 @@ export class JobWork {
   }
 
   async #begin(job: JobRecord, tasks: readonly Task[]): Promise<Refused[]> {
-    const refused: Refused[] = [];
-    for (const some of chunks(tasks, CALLS_AT_ONCE)) {
-      // oxlint-disable-next-line no-await-in-loop -- bounded concurrency
-      const errors = await Promise.all(some.map((task) => this.#beginOne(job, task)));
-      for (const [i, error] of errors.entries()) {
-        const taskId = some[i]?.id;
-        if (error === null || taskId === undefined) continue;
-        refused.push({ taskId, outcome: refusedChild(error) });
-      }
-    }
-    return refused;
+    const begun = await mapLimit(tasks, CALLS_AT_ONCE, async (task) => ({
+      taskId: task.id,
+      error: await this.#beginOne(job, task),
+    }));
+    return begun.flatMap(({ taskId, error }) => (error === null ? [] : [{ taskId, outcome: refusedChild(error) }]));
   }
 
   /** @returns why the child cannot be; null when it is, or when that is not known */

@@ -3,11 +3,10 @@ import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import type { CompleteBlueprint } from "../../src/blueprint/index.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
-import { endJob } from "../../src/job/ending.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import { migrateJob } from "../../src/job/migrate.ts";
 import type { Change, JobRecord, Surroundings, Task } from "../../src/job/record.ts";
-import { runStep, type StepRun } from "../../src/job/run-step.ts";
+import { runSteps, type SlowStep } from "../../src/job/run-steps.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { checkTime } from "../../src/job/work.ts";
 import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
@@ -150,28 +149,16 @@ export class LiveJob {
    * first that waits; a handler that takes its time is committed as started before it goes on.
    */
   #run(from: Change): void {
-    let change = from;
-    for (;;) {
-      const { record: job, branches } = change;
-      const bp = catalog.get(job.blueprint);
-      if (bp === undefined) {
-        const error = `Blueprint '${job.blueprint}' not found: it is not deployed any more.`;
-        const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, Date.now());
-        return this.#commit({ ...change, record: ended, writeRecord: true });
-      }
-      const run = runStep(job, bp, () => this.branches.with(job, branches), this.around());
-      if ("started" in run) {
-        const started = { ...run.started, wakeAt: this.#wakeAtLatest() };
-        this.#commit({ ...change, record: started, writeRecord: true });
-        return this.#needs.ctx.waitUntil(this.#finishStep(run, started));
-      }
-      change = {
-        ...run.done,
-        branches: [...branches, ...run.done.branches],
-        releases: [...change.releases, ...run.done.releases],
-      };
-      if (run.done.record.status !== "running") return this.#commit(change);
-    }
+    const bp = catalog.get(from.record.blueprint) ?? null;
+    const { change, slow } = runSteps(
+      from,
+      bp,
+      (job, unwritten) => this.branches.with(job, unwritten),
+      () => this.around(),
+    );
+    if (slow === null) return this.#commit(change);
+    this.#commit({ ...change, record: { ...change.record, wakeAt: this.#wakeAtLatest() } });
+    this.#needs.ctx.waitUntil(this.#finishStep(slow));
   }
 
   /** When a slow step begins anew if this object dies with it: alive, it looks at the time itself. */
@@ -180,7 +167,8 @@ export class LiveJob {
     return Date.now() + Math.max(handlerTimeoutMs, leaseMs);
   }
 
-  async #finishStep(run: Extract<StepRun, { started: JobRecord }>, { visit }: JobRecord): Promise<void> {
+  async #finishStep(run: SlowStep): Promise<void> {
+    const { visit } = run.started;
     this.#step = visit;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<typeof run.giveUp>((resolve) => {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { jobIdFrom } from "../../src/job/job-id.ts";
 
 /** Who a job is before it exists: the same occurrence is always the same job, however often it is created. */
 export interface JobName {
@@ -9,8 +10,7 @@ export interface JobName {
 
 function nameOf(...parts: readonly string[]): JobName {
   const digest = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
-  const id = `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
-  return { id, requestDigest: digest };
+  return { id: jobIdFrom(digest), requestDigest: digest };
 }
 
 /** The job of an occurrence. What the schedule says may change meanwhile: it is still this one job. */

@@ -1,6 +1,7 @@
 import { jsonObject, type TaskPayload } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { JobRecord, Task } from "../job/record.ts";
+import { runTimeMs } from "../job/work.ts";
 
 /** A task on offer to the registry: everything needed to choose a worker and to hand it over. */
 export const offer = z.object({
@@ -46,7 +47,7 @@ export function offerOf(job: JobRecord, task: Task, defaultTimeoutMs: number): O
     strategy: request.dispatchStrategy ?? "default",
     requirements: request.resourceRequirements ?? null,
     maxCost: request.maxCost ?? null,
-    timeoutMs: request.timeoutSeconds === undefined ? defaultTimeoutMs : request.timeoutSeconds * 1000,
+    timeoutMs: runTimeMs(request, defaultTimeoutMs),
   };
 }
 

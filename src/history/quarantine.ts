@@ -2,7 +2,7 @@ import { and, desc, eq, gte, sql, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { z } from "zod";
 import { MAX_PAGE } from "../limits.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
+import { pageOf, readCursor } from "./cursor.ts";
 import { type JobPage, listed } from "./queries.ts";
 import { jobs } from "./schema.ts";
 
@@ -35,7 +35,7 @@ function selects(filter: QuarantineFilter): SQL | undefined {
     sql`${jobs.status} = 'quarantined'`,
     eq(jobs.client, filter.client),
     filter.since === undefined ? undefined : gte(jobs.updated_at, filter.since),
-    after === null ? undefined : sql`(${jobs.updated_at}, ${jobs.job_id}) < (${after.at}, ${after.jobId})`,
+    after === null ? undefined : sql`(${jobs.updated_at}, ${jobs.job_id}) < (${after.at}, ${after.id})`,
     filter.blueprint === undefined ? undefined : eq(jobs.blueprint, filter.blueprint),
     filter.state === undefined ? undefined : eq(jobs.current_state, filter.state),
     filter.fingerprint === undefined ? undefined : eq(jobs.fingerprint, filter.fingerprint),
@@ -64,10 +64,7 @@ export async function listQuarantined(
     .where(where)
     .orderBy(desc(jobs.updated_at), desc(jobs.job_id))
     .limit(most + 1);
-  const page = rows.slice(0, most);
-  const last = page.at(-1);
-  const nextCursor =
-    rows.length > most && last !== undefined ? writeCursor({ at: last.updated_at, jobId: last.job_id }) : null;
+  const { page, nextCursor } = pageOf(rows, most, (job) => ({ at: job.updated_at, id: job.job_id }));
   return { jobs: page, nextCursor };
 }
 

@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { MAX_PAGE } from "../limits.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
+import { pageOf, readCursor } from "./cursor.ts";
 import { jobEvents, jobs } from "./schema.ts";
 
 /** A job in a listing. Times are epoch ms. */
@@ -50,7 +50,7 @@ export async function listJobs(db: D1Database, listing: JobListing): Promise<Job
     .where(
       and(
         eq(jobs.client, listing.client),
-        after === null ? undefined : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.at}, ${after.jobId})`,
+        after === null ? undefined : sql`(${jobs.created_at}, ${jobs.job_id}) < (${after.at}, ${after.id})`,
         // The rest is looked at row by row: an index for the status would be written anew at every change of it.
         listing.status === undefined ? undefined : eq(jobs.status, listing.status),
         listing.blueprint === undefined ? undefined : eq(jobs.blueprint, listing.blueprint),
@@ -60,10 +60,7 @@ export async function listJobs(db: D1Database, listing: JobListing): Promise<Job
     .orderBy(desc(jobs.created_at), desc(jobs.job_id))
     .limit(limit + 1)
     .offset(listing.offset ?? 0);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const nextCursor =
-    rows.length > limit && last !== undefined ? writeCursor({ at: last.created_at, jobId: last.job_id }) : null;
+  const { page, nextCursor } = pageOf(rows, limit, (job) => ({ at: job.created_at, id: job.job_id }));
   return { jobs: page, nextCursor };
 }
 

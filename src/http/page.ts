@@ -17,11 +17,14 @@ export const pageQuery = {
  * Says in a header where the next page begins.
  * @throws {Problem} 400 when the page is undefined, for then its cursor is not one of ours
  */
-export function turnPage(c: Context<HttpEnv>, page: JobPage | undefined): JobPage["jobs"] {
+export function turnPage<Page extends { nextCursor: string | null }>(
+  c: Context<HttpEnv>,
+  page: Page | undefined,
+): Page {
   if (page === undefined)
     throw new Problem(400, "bad_request", "Invalid cursor: use the X-Next-Cursor header of the page before.");
   if (page.nextCursor !== null) c.header("X-Next-Cursor", page.nextCursor);
-  return page.jobs;
+  return page;
 }
 
 /** Jobs of a listing as answers show them. */

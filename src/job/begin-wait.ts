@@ -1,7 +1,7 @@
-import { z } from "zod";
 import type { Action, CompleteBlueprint } from "../blueprint/index.ts";
 import { approvalRequest, eventRequest, sleepRequest } from "../blueprint/requests.ts";
-import { clockOf } from "./clock.ts";
+import { checkedRequest } from "./checked-request.ts";
+import { after, clockOf } from "./clock.ts";
 import { MAX_EVENT_BYTES } from "../limits.ts";
 import { record } from "./events.ts";
 import { changed, type Change, type JobRecord, type Notice, type Surroundings } from "./record.ts";
@@ -12,22 +12,17 @@ import { decisionsOf, type EventWait, type HumanWait, type Wait } from "./wait.t
 
 type WaitAction = Extract<Action, { kind: "await_approval" | "wait_for" | "sleep" }>;
 
-function checked<T>(schema: z.ZodType<T>, request: unknown, job: JobRecord, what: string): T {
-  const parsed = schema.safeParse(request);
-  if (parsed.success) return parsed.data;
-  throw new StepError(`State '${job.state}' ${what} in a way that is not valid: ${z.prettifyError(parsed.error)}`);
-}
-
-function until(now: number, seconds: number | undefined): number | null {
-  return seconds === undefined ? null : now + seconds * 1000;
-}
-
 function waitOf(job: JobRecord, action: WaitAction, around: Surroundings): Wait {
   const base = { id: `${job.id}-${job.nextTask}`, since: around.now };
   const now = clockOf(job, around);
   switch (action.kind) {
     case "await_approval": {
-      const asked = checked(approvalRequest, action.approval, job, "asks for an approval");
+      const asked = checkedRequest(
+        approvalRequest,
+        action.approval,
+        job,
+        "asks for an approval in a way that is not valid",
+      );
       const bytes = jsonBytes(asked.data ?? null);
       if (bytes > MAX_EVENT_BYTES) {
         throw new StepError(
@@ -43,7 +38,7 @@ function waitOf(job: JobRecord, action: WaitAction, around: Surroundings): Wait 
         deciders: asked.deciders ?? null,
         approvals: asked.approvals ?? 1,
         decisions: [],
-        until: until(now, asked.timeoutSeconds),
+        until: after(now, asked.timeoutSeconds),
         transitions: action.transitions,
       };
       if (decisionsOf(wait).length > 0) return wait;
@@ -52,12 +47,22 @@ function waitOf(job: JobRecord, action: WaitAction, around: Surroundings): Wait 
       );
     }
     case "wait_for": {
-      const { event, into, timeoutSeconds } = checked(eventRequest, action.wait, job, "waits for an event");
-      const ends = until(now, timeoutSeconds);
+      const { event, into, timeoutSeconds } = checkedRequest(
+        eventRequest,
+        action.wait,
+        job,
+        "waits for an event in a way that is not valid",
+      );
+      const ends = after(now, timeoutSeconds);
       return { ...base, kind: "event", event, into: into ?? event, until: ends, transitions: action.transitions };
     }
     case "sleep": {
-      const { seconds = 0, until: moment } = checked(sleepRequest, action.sleep, job, "sleeps");
+      const { seconds = 0, until: moment } = checkedRequest(
+        sleepRequest,
+        action.sleep,
+        job,
+        "sleeps in a way that is not valid",
+      );
       const ends = moment?.getTime() ?? now + seconds * 1000;
       return { ...base, kind: "timer", until: ends, transitions: { done: action.to } };
     }

@@ -1,3 +1,4 @@
+import { later } from "./clock.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
 import { moveTo, targetOf } from "./move.ts";
@@ -14,7 +15,7 @@ function cleanUpState(job: JobRecord): string | undefined {
 function unpaused(job: JobRecord, { now }: Surroundings): JobRecord {
   const { pause, deadlineAt } = job;
   if (pause === null) return job;
-  return { ...job, pause: null, deadlineAt: deadlineAt === null ? null : deadlineAt + now - pause.at };
+  return { ...job, pause: null, deadlineAt: later(deadlineAt, now - pause.at) };
 }
 
 /** Ends a cancelled job, by way of its clean-up state when it has one. */

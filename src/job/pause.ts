@@ -1,3 +1,4 @@
+import { later } from "./clock.ts";
 import { record } from "./events.ts";
 import { beginQueued } from "./take-branch.ts";
 import {
@@ -39,10 +40,6 @@ export function holdBack(
   });
   if (branches.length === 0) return null;
   return { record: job, branches, writeRecord: false, offers: [], releases: [] };
-}
-
-function later(at: number | null, by: number): number | null {
-  return at === null ? null : at + by;
 }
 
 function shifted<T extends SingleTask | Branch>(task: T, by: number): T {

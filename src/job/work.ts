@@ -1,8 +1,8 @@
-import { z } from "zod";
 import { childRequest, taskRequest, type ChildRequest, type TaskRequest } from "../blueprint/requests.ts";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
-import { clockOf } from "./clock.ts";
+import { checkedRequest } from "./checked-request.ts";
+import { after, clockOf } from "./clock.ts";
 import type { Branch, JobRecord, MachineSettings, Notice, SingleTask, Surroundings, Task } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
 import { isEnded } from "./status.ts";
@@ -11,22 +11,12 @@ import { StepError } from "./step-error.ts";
 /** The branches of a fan-out that have not ended, by task id, in submission order. */
 export type OpenBranches = ReadonlyMap<string, Branch>;
 
-function checked<T>(schema: z.ZodType<T>, request: unknown, job: JobRecord, what: string): void {
-  const parsed = schema.safeParse(request);
-  if (parsed.success) return;
-  throw new StepError(`State '${job.state}' ${what} that is not valid: ${z.prettifyError(parsed.error)}`);
-}
-
 function requireSize(job: JobRecord, whose: string, what: string, value: unknown): void {
   const bytes = jsonBytes(value ?? null);
   if (bytes <= MAX_INLINE_BYTES) return;
   throw new StepError(
     `${whose} of state '${job.state}' has ${what} of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Pass a reference instead of the content.`,
   );
-}
-
-function after(now: number, seconds: number | undefined): number | null {
-  return seconds === undefined ? null : now + seconds * 1000;
 }
 
 /** The task's time limits, counted from `now`. */
@@ -68,7 +58,7 @@ export function newTask(
   number: number,
   around: Surroundings,
 ): Task {
-  checked(taskRequest, request, job, "dispatches a task");
+  checkedRequest(taskRequest, request, job, "dispatches a task that is not valid");
   requireSize(job, `Task '${request.type}'`, "params", request.params);
   const { dispatchSeconds, resultSeconds } = job.defaultTimeouts;
   const retry = { ...bp.retry, ...request.retry };
@@ -86,7 +76,7 @@ export function newTask(
  * @throws {StepError} when the request is not valid or the nesting too deep
  */
 export function newChild(job: JobRecord, request: ChildRequest, number: number, around: Surroundings): Task {
-  checked(childRequest, request, job, "runs a child job");
+  checkedRequest(childRequest, request, job, "runs a child job that is not valid");
   requireSize(job, `Child '${request.blueprint}'`, "initialData", request.initialData);
   if (job.depth >= MAX_CHILD_DEPTH) {
     throw new StepError(
@@ -107,18 +97,18 @@ export function isOut(task: Task | Branch): boolean {
   return !("outcome" in task) || (task.outcome === null && !task.queued);
 }
 
+/** Longest run of one attempt, ms. */
+export function runTimeMs({ timeoutSeconds }: TaskRequest, defaultMs: number): number {
+  return timeoutSeconds === undefined ? defaultMs : timeoutSeconds * 1000;
+}
+
 /**
  * When to look after tasks that go out now: a lease later, or when the first of them could be over its time.
  * @returns epoch ms
  */
 export function checkTime(tasks: Iterable<Task>, now: number, settings: MachineSettings): number {
   let first = settings.leaseMs;
-  for (const { request } of tasks) {
-    first = Math.min(
-      first,
-      request.timeoutSeconds === undefined ? settings.taskTimeoutMs : request.timeoutSeconds * 1000,
-    );
-  }
+  for (const { request } of tasks) first = Math.min(first, runTimeMs(request, settings.taskTimeoutMs));
   return now + first;
 }
 

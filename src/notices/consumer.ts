@@ -2,7 +2,7 @@ import type { Configuration } from "../configuration.ts";
 import { configurationSource } from "../access/sources.ts";
 import type { Env } from "../env.ts";
 import type { QueueMessage } from "../history/consumer.ts";
-import { mapLimit, PARALLEL_CALLS } from "../http/map-limit.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../durable-objects/shared/map-limit.ts";
 import { log } from "../observability/log.ts";
 import { queueProducer } from "../queue-producer.ts";
 import { requestsFor } from "./ask-people.ts";

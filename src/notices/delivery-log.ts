@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, getTableColumns, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { readCursor, writeCursor } from "../history/cursor.ts";
+import { pageOf, readCursor } from "../history/cursor.ts";
 import { webhookDeliveries } from "../history/schema.ts";
 import { MAX_PAGE } from "../limits.ts";
 
@@ -80,15 +80,13 @@ export async function listDeliveries(
     .where(
       and(
         eq(table.client, client),
-        after === null ? undefined : sql`(${table.created_at}, ${table.id}) < (${after.at}, ${after.jobId})`,
+        after === null ? undefined : sql`(${table.created_at}, ${table.id}) < (${after.at}, ${after.id})`,
         // Looked at row by row: an index for the status would be written anew at every change of it.
         status === undefined ? undefined : eq(table.status, status),
       ),
     )
     .orderBy(desc(table.created_at), desc(table.id))
     .limit(most + 1);
-  const deliveries = rows.slice(0, most);
-  const last = deliveries.at(-1);
-  const more = rows.length > most && last !== undefined;
-  return { deliveries, nextCursor: more ? writeCursor({ at: last.created_at, jobId: last.id }) : null };
+  const { page, nextCursor } = pageOf(rows, most, (delivery) => ({ at: delivery.created_at, id: delivery.id }));
+  return { deliveries: page, nextCursor };
 }

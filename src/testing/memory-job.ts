@@ -2,10 +2,8 @@ import type { ResultAck } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { narrowCancel } from "../job/cancel.ts";
 import type { CommandAnswer, JobCommand } from "../job/command.ts";
-import { refused } from "../job/command.ts";
 import { applyCommand } from "../job/commands.ts";
 import { nextDeadline } from "../job/deadlines.ts";
-import { endJob } from "../job/ending.ts";
 import { unsentEvents } from "../job/events.ts";
 import { loseTask, type LossReason } from "../job/lose-task.ts";
 import { holdBack } from "../job/pause.ts";
@@ -20,7 +18,7 @@ import {
   type Surroundings,
   type Task,
 } from "../job/record.ts";
-import { runStep, type StepRun } from "../job/run-step.ts";
+import { runSteps, type SlowStep } from "../job/run-steps.ts";
 import { isEnded } from "../job/status.ts";
 import { takeBranchResult } from "../job/take-branch.ts";
 import { takeChildOutcome } from "../job/take-child.ts";
@@ -182,7 +180,7 @@ export class MemoryJob {
     }
     // What a resumed job held back is due at once.
     if (asked.do === "resume") this.catchUp();
-    return answer.ok ? { ...answer, status: this.#job.status } : refused(answer.code, answer.error);
+    return answer.ok ? { ...answer, status: this.#job.status } : answer;
   }
 
   /** When time will bring the next thing, epoch ms; null when time brings nothing. */
@@ -250,31 +248,18 @@ export class MemoryJob {
   }
 
   #run(from: Change): void {
-    const bp = this.#needs.blueprint;
-    let change = from;
-    for (;;) {
-      const { record: job, branches } = change;
-      if (bp === null) {
-        const error = `Blueprint '${job.blueprint}' not found: it is not deployed any more.`;
-        const ended = endJob({ ...job, status: "running" }, { status: "quarantined", error }, this.#needs.now());
-        return this.#commit({ ...change, record: ended });
-      }
-      const run = runStep(job, bp, () => this.#branches.with(job, branches), this.#around());
-      if ("started" in run) {
-        this.#commit({ ...change, record: { ...run.started, wakeAt: null } });
-        this.#await(run);
-        return;
-      }
-      change = {
-        ...run.done,
-        branches: [...branches, ...run.done.branches],
-        releases: [...change.releases, ...run.done.releases],
-      };
-      if (run.done.record.status !== "running") return this.#commit(change);
-    }
+    const { change, slow } = runSteps(
+      from,
+      this.#needs.blueprint,
+      (job, uncommitted) => this.#branches.with(job, uncommitted),
+      () => this.#around(),
+    );
+    if (slow === null) return this.#commit(change);
+    this.#commit({ ...change, record: { ...change.record, wakeAt: null } });
+    this.#await(slow);
   }
 
-  #await(run: Extract<StepRun, { started: JobRecord }>): void {
+  #await(run: SlowStep): void {
     const { visit } = run.started;
     this.#step = visit;
     const finished = async () => {

@@ -1,4 +1,5 @@
 import type { Task } from "../job/record.ts";
+import { runTimeMs } from "../job/work.ts";
 
 /** Which tasks of a job workers have at this moment, and since when: what a server asks its registry. */
 export class TakenTasks {
@@ -38,8 +39,8 @@ export class TakenTasks {
   ): { readonly task: T; readonly endsAt: number; readonly seconds: number }[] {
     return tasks.flatMap((task) => {
       const since = this.#since.get(task.id);
-      const seconds = task.request.timeoutSeconds ?? this.#timeoutMs / 1000;
-      return since === undefined ? [] : [{ task, endsAt: since + seconds * 1000, seconds }];
+      const runMs = runTimeMs(task.request, this.#timeoutMs);
+      return since === undefined ? [] : [{ task, endsAt: since + runMs, seconds: runMs / 1000 }];
     });
   }
 }

@@ -6,7 +6,7 @@ import { log } from "../../observability/log.ts";
 import { checkBody, readJson } from "../body.ts";
 import { envelopeMembers, fromEnvelope } from "../create-request.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { mapLimit, PARALLEL_CALLS } from "../map-limit.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { Problem, problemBody } from "../problem.ts";
 import { createForClient, requireOpen } from "./create-job.ts";
 

@@ -50,7 +50,7 @@ export const clientApi = new Hono<HttpEnv>()
   .get("/jobs", async (c) => {
     const { parent_id: parentId, ...query } = checkBody(listing, c.req.query(), "query");
     const page = await listJobs(c.env.HISTORY_DB, { client: c.get("client").name, parentId, ...query });
-    return c.json(listedJobs(turnPage(c, page)));
+    return c.json(listedJobs(turnPage(c, page).jobs));
   })
   .get("/jobs/:job_id", async (c) => {
     return c.json(await viewJob(c, c.req.param("job_id")));

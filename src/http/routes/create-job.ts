@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Client } from "../../access/clients.ts";
 import type { Quota } from "../../access/quota.ts";
 import type { CompleteBlueprint } from "../../blueprint/index.ts";
+import { jobIdFrom } from "../../job/job-id.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { archivedBefore } from "../../history/archive.ts";
 import { webhookTarget } from "../../notices/target.ts";
@@ -12,18 +13,17 @@ import { readJson } from "../body.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { checkInput, readCreateRequest, type CreateRequest } from "../create-request.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { checkIdempotencyKey } from "../idempotency-key.ts";
 import { Problem } from "../problem.ts";
-
-const MAX_KEY_CHARS = 255;
 
 /** The same key of the same client is always the same job: its id is made of both, so no table of keys is needed. */
 function idFor(client: string, key: string | undefined): string {
   if (key === undefined) return crypto.randomUUID();
-  if (key.length === 0 || key.length > MAX_KEY_CHARS) {
-    throw new Problem(400, "bad_request", `Idempotency-Key must have 1 to ${MAX_KEY_CHARS} characters.`);
-  }
-  const digest = createHash("sha256").update(`${client}\n${key}`).digest("hex");
-  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+  return jobIdFrom(
+    createHash("sha256")
+      .update(`${client}\n${checkIdempotencyKey(key)}`)
+      .digest("hex"),
+  );
 }
 
 /** Tells a repeated request from another one. Of what was sent, not of what defaults made of it: they may change. */

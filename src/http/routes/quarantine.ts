@@ -7,7 +7,7 @@ import { MAX_QUARANTINE_BATCH } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
 import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { mapLimit, PARALLEL_CALLS } from "../map-limit.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
 import { Problem } from "../problem.ts";
 import { commandJob, reason, stateName } from "./job-commands.ts";
@@ -129,7 +129,7 @@ async function carryOut(c: Context<HttpEnv>, given: Order, command: JobCommand):
 async function quarantined(c: Context<HttpEnv>) {
   const query = checkBody(listing, c.req.query(), "query");
   const wanted = { client: c.get("client").name, ...query };
-  return turnPage(c, await listQuarantined(c.env.HISTORY_DB, wanted, query.limit));
+  return turnPage(c, await listQuarantined(c.env.HISTORY_DB, wanted, query.limit)).jobs;
 }
 
 /** `GET /_public/jobs/quarantined`: the ids only (spec §5). The model system shows everyone's to everyone; here they are the client's. */

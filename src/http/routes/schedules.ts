@@ -11,10 +11,9 @@ import type { ScheduleOwner } from "../../schedule/schedule.ts";
 import { replacementOf, scheduleSpec, type ScheduleSpec } from "../../schedule/spec.ts";
 import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { checkIdempotencyKey } from "../idempotency-key.ts";
 import { Problem } from "../problem.ts";
 import { requireOpen } from "./create-job.ts";
-
-const MAX_KEY_CHARS = 255;
 
 function notFound(): Problem {
   return new Problem(404, "not_found", "Schedule not found");
@@ -82,9 +81,7 @@ function answerWritten(c: Context<HttpEnv>, { id }: ScheduleSpec, written: Writt
 
 function triggerKey(c: Context<HttpEnv>): string {
   const key = c.req.header("Idempotency-Key");
-  if (key === undefined) return crypto.randomUUID();
-  if (key.length > 0 && key.length <= MAX_KEY_CHARS) return key;
-  throw new Problem(400, "bad_request", `Idempotency-Key must have 1 to ${MAX_KEY_CHARS} characters.`);
+  return key === undefined ? crypto.randomUUID() : checkIdempotencyKey(key);
 }
 
 /** Runs a schedule by hand. */

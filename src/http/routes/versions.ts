@@ -9,7 +9,7 @@ import { MAX_MIGRATION_BATCH } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
 import { checkBody, readJsonOrNothing } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { mapLimit, PARALLEL_CALLS } from "../map-limit.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { Problem } from "../problem.ts";
 import { requireAdmin } from "../require-admin.ts";
 

@@ -5,8 +5,8 @@ import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { deliveriesOf, DELIVERY_STATUSES, listDeliveries } from "../../notices/delivery-log.ts";
 import { checkBody } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { pageQuery } from "../page.ts";
-import { jobNotFound, Problem } from "../problem.ts";
+import { pageQuery, turnPage } from "../page.ts";
+import { jobNotFound } from "../problem.ts";
 
 const listing = z.object({ ...pageQuery, status: z.enum(DELIVERY_STATUSES).optional() });
 
@@ -24,8 +24,5 @@ export const webhookDeliveries = new Hono<HttpEnv>()
   .get("/webhooks", async (c) => {
     const query = checkBody(listing, c.req.query(), "query");
     const page = await listDeliveries(c.env.HISTORY_DB, { client: c.get("client").name, ...query });
-    if (page === undefined)
-      throw new Problem(400, "bad_request", "Invalid cursor: use the X-Next-Cursor header of the page before.");
-    if (page.nextCursor !== null) c.header("X-Next-Cursor", page.nextCursor);
-    return c.json(page.deliveries);
+    return c.json(turnPage(c, page).deliveries);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapLimit } from "../../../src/http/map-limit.ts";
+import { mapLimit } from "../../../durable-objects/shared/map-limit.ts";
 
 test("every item is worked on once, no more than the limit at a time, and the results are in order", async () => {
   let [now, most] = [0, 0];
