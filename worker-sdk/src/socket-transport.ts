@@ -113,6 +113,10 @@ export class SocketTransport implements Transport, TaskOrigin {
         return this.#outbox.acknowledge(frame.task_id, frame.attempt);
       case "cancel_task":
         return pool.abort(frame.task_id, "cancelled");
+      case "drain":
+      case "update":
+      case "command":
+        return logger.info("orchestrator.command", { command: frame.command });
       case "error":
         logger.warn("orchestrator.error", { code: frame.code, error: frame.error });
         if (frame.code === "unknown_worker") void this.#introduceAgain();

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { identifier } from "./identifiers.ts";
+import { identifier, jsonObject } from "./identifiers.ts";
 import { progressUpdate, resultAck, taskPayload, taskResult, workerEvent } from "./task.ts";
 
 /**
@@ -39,7 +39,12 @@ export const workerFrame = z.discriminatedUnion("type", [
 export type WorkerFrame = z.infer<typeof workerFrame>;
 
 /** Answer to `hello`: the leases the shard still honours; work on any other held task is to be dropped. */
-export const welcomeFrame = z.looseObject({ type: z.literal("welcome"), current_tasks: z.array(identifier) });
+export const welcomeFrame = z.looseObject({
+  type: z.literal("welcome"),
+  current_tasks: z.array(identifier),
+  /** How far the workers of this shard should spread when they all have to connect again, milliseconds. */
+  reconnect_spread_ms: z.number().nonnegative().optional(),
+});
 export const taskFrame = z.looseObject({ type: z.literal("task"), task: taskPayload });
 export const resultAckFrame = resultAck.extend({
   type: z.literal("result_ack"),
@@ -53,6 +58,24 @@ export const cancelFrame = z.looseObject({
   task_id: identifier,
   job_id: identifier,
 });
+/** The worker is to finish what it holds; at the deadline (seconds since 1970) the rest goes to others. */
+export const drainOrderFrame = z.looseObject({
+  type: z.literal("drain"),
+  command: z.literal("drain"),
+  deadline: z.number().optional(),
+});
+/** The worker is to fetch a newer version of itself, and start it. */
+export const updateFrame = z.looseObject({
+  type: z.literal("update"),
+  command: z.literal("update"),
+  version: z.string().optional(),
+});
+/** Any other word of an operator to a worker; the worker decides what it means. */
+export const commandFrame = z.looseObject({
+  type: z.literal("command"),
+  command: z.string(),
+  params: jsonObject.optional(),
+});
 export const errorFrame = z.looseObject({ type: z.literal("error"), code: z.string(), error: z.string() });
 
 export const serverFrame = z.discriminatedUnion("type", [
@@ -60,6 +83,9 @@ export const serverFrame = z.discriminatedUnion("type", [
   taskFrame,
   resultAckFrame,
   cancelFrame,
+  drainOrderFrame,
+  updateFrame,
+  commandFrame,
   errorFrame,
 ]);
 export type ServerFrame = z.infer<typeof serverFrame>;
