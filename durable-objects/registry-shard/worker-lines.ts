@@ -3,6 +3,7 @@ import {
   type HeldTask,
   type ResultAck,
   type TaskResult,
+  type WorkerEvent,
   type WorkerFrame,
 } from "@batuta/worker/protocol";
 import type { Env } from "../../src/env.ts";
@@ -145,11 +146,10 @@ export class WorkerLines {
         return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
           job.progress(frame.task_id, frame.progress, frame.message),
         );
-      case "event": {
-        const error = await tellJob(this.#needs.env, member.id, frame);
-        if (error !== null) sendFrame(socket, { type: "error", code: "event_refused", error });
+      case "event":
+        return this.#event(member, socket, frame);
+      case "log":
         return;
-      }
       case "result": {
         const { type: _type, ...report } = frame;
         try {
@@ -166,6 +166,18 @@ export class WorkerLines {
           this.gone(socket);
         }
       }
+    }
+  }
+
+  /** What cannot be brought to its job now is not answered: a worker that names its events sends it again. */
+  async #event(member: Member, socket: WebSocket, event: WorkerEvent): Promise<void> {
+    const error = await tellJob(this.#needs.env, member.id, event);
+    if (event.event_id !== undefined) {
+      const taken =
+        error === null ? ({ status: "event_accepted" } as const) : ({ status: "error", message: error } as const);
+      sendFrame(socket, { type: "event_ack", event_id: event.event_id, ...taken });
+    } else if (error !== null) {
+      sendFrame(socket, { type: "error", code: "event_refused", error });
     }
   }
 

@@ -58,6 +58,26 @@ describe.each(WAYS)("a worker's event, %s,", (_, between) => {
     await expectJob(first, { status: "finished", result: "rtmp://0" });
     await expectJob(second, { status: "finished", result: "rtmp://1" });
   });
+
+  test("over the socket is acknowledged by its id: taken once, or refused and why", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    const id = await createJob("eventful", { type });
+    const task = await worker.task();
+    await between();
+    const event = eventOf(task, "stream_started", { url: "rtmp://x" }, "the-event");
+    for (const _time of [1, 2]) {
+      worker.send({ type: "event", ...event });
+      expect(await worker.next("event_ack")).toEqual({
+        type: "event_ack",
+        event_id: "the-event",
+        status: "event_accepted",
+      });
+    }
+    worker.send({ type: "event", ...eventOf(task, "progress", { progress: 4 }, "refused") });
+    expect(await worker.next("event_ack")).toMatchObject({ event_id: "refused", status: "error" });
+    await expectJob(id, { status: "finished", result: "rtmp://x" });
+  });
 });
 
 test.each(WAYS)("a progress event is the task's progress, %s", async (_, between) => {

@@ -113,6 +113,8 @@ export class SocketTransport implements Transport, TaskOrigin {
         return this.#outbox.acknowledge(frame.task_id, frame.attempt);
       case "cancel_task":
         return pool.abort(frame.task_id, "cancelled");
+      case "event_ack":
+        return;
       case "drain":
       case "update":
       case "command":

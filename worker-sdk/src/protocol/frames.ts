@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { identifier, jsonObject } from "./identifiers.ts";
-import { progressUpdate, resultAck, taskPayload, taskResult, workerEvent } from "./task.ts";
+import { progressUpdate, resultAck, taskPayload, taskLog, taskResult, workerEvent } from "./task.ts";
 
 /**
  * Frames of `/_worker/ws/{worker_id}`: one JSON object a text frame, told apart by `type`.
@@ -29,12 +29,15 @@ export const progressFrame = progressUpdate.extend({ type: z.literal("progress_u
 
 export const eventFrame = workerEvent.extend({ type: z.literal("event") });
 
+export const logFrame = taskLog.extend({ type: z.literal("log") });
+
 export const workerFrame = z.discriminatedUnion("type", [
   helloFrame,
   drainFrame,
   resultFrame,
   progressFrame,
   eventFrame,
+  logFrame,
 ]);
 export type WorkerFrame = z.infer<typeof workerFrame>;
 
@@ -57,6 +60,13 @@ export const cancelFrame = z.looseObject({
   command: z.literal("cancel_task"),
   task_id: identifier,
   job_id: identifier,
+});
+/** Answer to an `event` that has an id: its job took it, or will never take it and why. */
+export const eventAckFrame = z.looseObject({
+  type: z.literal("event_ack"),
+  event_id: z.string(),
+  status: z.enum(["event_accepted", "error"]),
+  message: z.string().optional(),
 });
 /** The worker is to finish what it holds; at the deadline (seconds since 1970) the rest goes to others. */
 export const drainOrderFrame = z.looseObject({
@@ -83,6 +93,7 @@ export const serverFrame = z.discriminatedUnion("type", [
   taskFrame,
   resultAckFrame,
   cancelFrame,
+  eventAckFrame,
   drainOrderFrame,
   updateFrame,
   commandFrame,

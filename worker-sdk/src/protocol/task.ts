@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { identifier } from "./identifiers.ts";
+import { identifier, jsonObject } from "./identifiers.ts";
 
 /** A task on its way to a worker (spec §5). `attempt` and `lease` come back with the result; workers that do not know them may leave them out. */
 export const taskPayload = z.looseObject({
@@ -107,3 +107,19 @@ export type WorkerEvent = z.infer<typeof workerEvent>;
 
 /** What the payload of a `progress` event says. */
 export const progressPayload = z.looseObject({ progress: z.number().min(0).max(1), message: z.string().nullish() });
+
+export const JOB_LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type JobLogLevel = (typeof JOB_LOG_LEVELS)[number];
+
+/** A line that a running task writes to the log of its job. `at` is epoch milliseconds by the worker's clock. */
+export const jobLogLine = z.looseObject({
+  at: z.number(),
+  level: z.enum(JOB_LOG_LEVELS).catch("info"),
+  message: z.string(),
+  fields: jsonObject.optional(),
+});
+export type JobLogLine = z.infer<typeof jobLogLine>;
+
+/** Body of `POST /_worker/tasks/log`. */
+export const taskLog = z.looseObject({ job_id: identifier, task_id: identifier, lines: z.array(jobLogLine) });
+export type TaskLog = z.infer<typeof taskLog>;
