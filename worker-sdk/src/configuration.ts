@@ -2,6 +2,16 @@ import { z } from "zod";
 import { identifier, workerRegistration, type WorkerRegistration } from "./protocol/index.ts";
 import { ConfigurationError } from "./errors.ts";
 import { LOG_LEVELS, type Logger, type LogLevel } from "./logger.ts";
+import {
+  byPriority,
+  headerToken,
+  httpAddress,
+  orchestratorMode,
+  orchestratorsSetting,
+  type Orchestrator,
+  type OrchestratorMode,
+  type OrchestratorOptions,
+} from "./orchestrators.ts";
 
 /**
  * Options of a worker. What is left out comes from the environment variable in brackets, then from the default.
@@ -14,6 +24,10 @@ export interface WorkerOptions {
   workerType?: string;
   /** [ORCHESTRATOR_URL; `http://localhost:8080`] */
   orchestratorUrl?: string;
+  /** Several orchestrators, in place of `orchestratorUrl`. [ORCHESTRATORS_CONFIG, the same as JSON; none] */
+  orchestrators?: readonly OrchestratorOptions[];
+  /** Where tasks are taken from when there are several. [MULTI_ORCHESTRATOR_MODE; `FAILOVER`] */
+  orchestratorMode?: OrchestratorMode;
   /** Sent as `X-Worker-Token`. [WORKER_INDIVIDUAL_TOKEN, else WORKER_TOKEN; no token] */
   token?: string;
   /** Take tasks over a WebSocket; otherwise by long poll. [WORKER_ENABLE_WEBSOCKETS; true] */
@@ -42,9 +56,9 @@ export interface WorkerOptions {
 export interface Configuration {
   workerId: string;
   workerType: string;
-  /** Without a slash at its end. */
-  orchestratorUrl: string;
-  token: string | undefined;
+  /** By priority; at least one. */
+  orchestrators: readonly Orchestrator[];
+  orchestratorMode: OrchestratorMode;
   websockets: boolean;
   maxConcurrentTasks: number;
   resources: WorkerRegistration["resources"];
@@ -69,23 +83,12 @@ const level = z
   .toUpperCase()
   .pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
 
-const httpAddress = z
-  .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
-  .refine(
-    (url) => URL.parse(url)?.username === "",
-    "must not contain a user name; use WORKER_TOKEN to identify the worker",
-  )
-  .transform((url) => url.replace(/\/+$/, ""));
-
-// A token read from a file often ends in a line break, which no header can carry: say so here, not at every request.
-const headerToken = z
-  .string()
-  .regex(/^[\x21-\x7e]+$/, "must be printable ASCII characters without blanks or line breaks");
-
 const settingsSchema = z.object({
   workerId: identifier.default(() => `worker-${crypto.randomUUID()}`),
   workerType: z.string().default("generic"),
   orchestratorUrl: httpAddress.default("http://localhost:8080"),
+  orchestrators: orchestratorsSetting.optional(),
+  orchestratorMode: orchestratorMode.default("FAILOVER"),
   token: headerToken.optional(),
   websockets: truth.default(true),
   maxConcurrentTasks: wholeNumber(1).default(10),
@@ -106,6 +109,8 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   workerId: ["WORKER_ID"],
   workerType: ["WORKER_TYPE"],
   orchestratorUrl: ["ORCHESTRATOR_URL"],
+  orchestrators: ["ORCHESTRATORS_CONFIG"],
+  orchestratorMode: ["MULTI_ORCHESTRATOR_MODE"],
   token: ["WORKER_INDIVIDUAL_TOKEN", "WORKER_TOKEN"],
   websockets: ["WORKER_ENABLE_WEBSOCKETS"],
   maxConcurrentTasks: ["MAX_CONCURRENT_TASKS"],
@@ -138,10 +143,11 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     const problems = parsed.error.issues.map(({ path, message }) => `${sources.get(String(path[0]))} ${message}.`);
     throw new ConfigurationError(problems.join(" "));
   }
-  const settings = parsed.data;
+  const { orchestratorUrl, token, ...settings } = parsed.data;
+  const orchestrators = settings.orchestrators ?? [{ url: orchestratorUrl, priority: 0, weight: 1 }];
   return {
     ...settings,
-    token: settings.token,
+    orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
     resources: settings.resources,
     heartbeatIntervalMs: settings.heartbeatInterval * 1000,
     heartbeatDebounceMs: settings.heartbeatDebounceDelay * 1000,

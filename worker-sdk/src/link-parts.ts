@@ -2,6 +2,8 @@ import type { RandomSource } from "./backoff.ts";
 import type { Configuration } from "./configuration.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Logger } from "./logger.ts";
+import type { Orchestrator } from "./orchestrators.ts";
+import type { Presence } from "./presence.ts";
 import type { Registration } from "./registration.ts";
 import type { OpenSocket } from "./open-socket.ts";
 import type { TaskPool } from "./task-pool.ts";
@@ -9,6 +11,8 @@ import type { TaskPool } from "./task-pool.ts";
 /** What the parts of the link to one orchestrator share. */
 export interface LinkParts {
   readonly configuration: Configuration;
+  readonly orchestrator: Orchestrator;
+  readonly presence: Presence;
   readonly supportedTasks: readonly string[];
   readonly http: HttpClient;
   readonly registration: Registration;

@@ -18,13 +18,20 @@ export class LongPollTransport implements Transport, TaskOrigin {
   readonly #parts: LinkParts;
   readonly #posting: ResultPosting;
   readonly #heartbeat: Heartbeat;
+  readonly #several: boolean;
   /** Results on their way, with their tasks. */
   readonly #deliveries = new Map<Promise<void>, string>();
   readonly #draining = new AbortController();
   readonly #closed = new AbortController();
 
-  constructor(parts: LinkParts) {
+  readonly #readyListeners: Array<() => void> = [];
+  #running = false;
+  #pausing = false;
+
+  /** @param several whether there are other orchestrators to turn to while this one is away */
+  constructor(parts: LinkParts, several: boolean) {
     this.#parts = parts;
+    this.#several = several;
     this.#posting = new ResultPosting(parts);
     this.#heartbeat = new Heartbeat(parts, () =>
       heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted, this.#currentTasks()),
@@ -32,8 +39,10 @@ export class LongPollTransport implements Transport, TaskOrigin {
   }
 
   async run(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
     this.#heartbeat.start();
-    await this.#poll();
+    this.#running = true;
+    this.#nowReady();
     await whenAborted(this.#closed.signal);
     this.#heartbeat.stop();
   }
@@ -79,28 +88,51 @@ export class LongPollTransport implements Transport, TaskOrigin {
     }
   }
 
-  async #poll(): Promise<void> {
-    const { http, registration, pool, configuration, random, logger } = this.#parts;
-    const { signal } = this.#draining;
-    let failures = 0;
-    while (!signal.aborted) {
-      await pool.room(signal);
-      if (signal.aborted) return;
-      const askedAt = Date.now();
-      const reply = await http.nextTask(configuration.taskPollTimeoutMs, signal);
-      if (reply.ok) {
-        failures = 0;
-        if (reply.value !== undefined) pool.start(reply.value, this);
-        else await sleep(askedAt + MIN_EMPTY_POLL_MS - Date.now(), signal);
-        continue;
-      }
-      if (signal.aborted) return;
-      const { status, message, retryAfterMs } = reply.failure;
-      const backoffMs = exponentialDelay(failures++, RETRY_BOUNDS, random);
-      const delayMs = Math.round(atLeastRetryAfter(backoffMs, retryAfterMs, random));
-      logger.warn("poll.failed", { error: message, retry_in_ms: delayMs });
-      await sleep(delayMs, signal);
-      if (status === 404) await registration.renew(signal);
+  /** Whether a poll may be sent: the worker is registered, and no pause after a failure is under way. */
+  get isReady(): boolean {
+    return this.#running && !this.#pausing;
+  }
+
+  onReady(listener: () => void): void {
+    this.#readyListeners.push(listener);
+  }
+
+  /**
+   * Asks once for a task and starts it.
+   * @param waitMs how long the orchestrator may wait for one
+   * @returns whether there was one
+   */
+  async poll(waitMs: number, signal: AbortSignal): Promise<boolean> {
+    const { http, pool, presence, random, logger } = this.#parts;
+    const askedAt = Date.now();
+    const reply = await http.nextTask(waitMs, signal);
+    if (reply.ok) {
+      this.#failures = 0;
+      presence.set("here");
+      if (reply.value !== undefined) pool.start(reply.value, this);
+      else await sleep(askedAt + MIN_EMPTY_POLL_MS - Date.now(), signal);
+      return reply.value !== undefined;
     }
+    if (signal.aborted) return false;
+    presence.set("away");
+    const { status, message, retryAfterMs } = reply.failure;
+    const backoffMs = exponentialDelay(this.#failures++, RETRY_BOUNDS, random);
+    const delayMs = Math.round(atLeastRetryAfter(backoffMs, retryAfterMs, random));
+    logger.warn("poll.failed", { orchestrator: this.#parts.orchestrator.url, error: message, retry_in_ms: delayMs });
+    void this.#pause(delayMs, status === 404, signal);
+    return false;
+  }
+
+  /** Where there are others to ask meanwhile, one that may be away is not asked for tasks before it has answered again. */
+  async #pause(delayMs: number, forgotten: boolean, signal: AbortSignal): Promise<void> {
+    this.#pausing = true;
+    await sleep(delayMs, signal);
+    if (forgotten || this.#several) await this.#parts.registration.renew(signal);
+    this.#pausing = false;
+    this.#nowReady();
+  }
+
+  #nowReady(): void {
+    for (const listener of this.#readyListeners) listener();
   }
 }

@@ -7,7 +7,7 @@ import { sleep } from "./sleep.ts";
 
 const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
 
-type RegistrationParts = Pick<LinkParts, "configuration" | "supportedTasks" | "http" | "random" | "logger">;
+type RegistrationParts = Pick<LinkParts, "configuration" | "orchestrator" | "presence" | "supportedTasks" | "http" | "random" | "logger">;
 
 /** Makes the worker known to one orchestrator, at the start and whenever the orchestrator has forgotten it. */
 export class Registration {
@@ -36,9 +36,10 @@ export class Registration {
   async attempt(signal: AbortSignal): Promise<RequestFailure | undefined> {
     const reply = await this.#parts.http.register(this.#body(), signal);
     if (reply.ok) {
-      this.#parts.logger.info("worker.registered", { orchestrator: this.#parts.configuration.orchestratorUrl });
+      this.#parts.logger.info("worker.registered", { orchestrator: this.#parts.orchestrator.url });
       return undefined;
     }
+    if (!signal.aborted) this.#parts.presence.set("away");
     return reply.failure;
   }
 
@@ -49,7 +50,11 @@ export class Registration {
       inspect(failure);
       const backoffMs = exponentialDelay(failures, RETRY_BOUNDS, this.#parts.random);
       const delayMs = Math.round(atLeastRetryAfter(backoffMs, failure.retryAfterMs, this.#parts.random));
-      this.#parts.logger.warn("worker.registration_failed", { error: failure.message, retry_in_ms: delayMs });
+      this.#parts.logger.warn("worker.registration_failed", {
+        orchestrator: this.#parts.orchestrator.url,
+        error: failure.message,
+        retry_in_ms: delayMs,
+      });
       await sleep(delayMs, signal);
     }
   }
@@ -67,13 +72,14 @@ export class Registration {
   }
 
   #refusal({ status, message }: RequestFailure): RegistrationRefusedError {
-    const { orchestratorUrl, workerId } = this.#parts.configuration;
+    const { url } = this.#parts.orchestrator;
+    const { workerId } = this.#parts.configuration;
     const advice =
       status === 401 || status === 403
         ? "Check WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN when the orchestrator has a token for this worker alone."
         : "Check ORCHESTRATOR_URL and the worker's options.";
     return new RegistrationRefusedError(
-      `The orchestrator at ${orchestratorUrl} refused the worker "${workerId}" (${message}). ${advice}`,
+      `The orchestrator at ${url} refused the worker "${workerId}" (${message}). ${advice}`,
       status,
     );
   }

@@ -30,15 +30,18 @@ export class SocketTransport implements Transport, TaskOrigin {
   #claimed = new Set<string>();
   #introducedAgain = false;
   #draining = false;
+  #slots: number;
+  readonly #taskListeners: Array<() => void> = [];
   #welcomeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.#posting = new ResultPosting(parts);
+    this.#slots = parts.configuration.maxConcurrentTasks;
   }
 
   async run(): Promise<void> {
-    const { registration, random, logger } = this.#parts;
+    const { orchestrator, presence, registration, random, logger } = this.#parts;
     const { signal } = this.#closed;
     let delayMs = 0;
     let refusedAtOpening = false;
@@ -48,13 +51,14 @@ export class SocketTransport implements Transport, TaskOrigin {
       const connectedAt = Date.now();
       const end: ConnectionEnd = failure === undefined ? await this.#connect() : endOf(failure);
       if (signal.aborted) return;
+      presence.set("away");
       refusedAtOpening = !end.opened;
       if (end.opened && Date.now() - connectedAt >= STABLE_AFTER_MS) delayMs = 0;
       // The first time only a moment, so that a deploy of the orchestrator is hardly felt.
       delayMs =
         delayMs === 0 ? random() * RECONNECT_BOUNDS.baseMs : decorrelatedDelay(delayMs, RECONNECT_BOUNDS, random);
       const waitMs = Math.round(atLeastRetryAfter(delayMs, failure?.retryAfterMs, random));
-      logger.warn("socket.closed", { ...end, reconnect_in_ms: waitMs });
+      logger.warn("socket.closed", { orchestrator: orchestrator.url, ...end, reconnect_in_ms: waitMs });
       await sleep(waitMs, signal);
     }
   }
@@ -62,6 +66,18 @@ export class SocketTransport implements Transport, TaskOrigin {
   drain(): void {
     this.#draining = true;
     this.#send({ type: "drain" });
+  }
+
+  /** How many tasks the orchestrator may have here at once from now on, those it has included. */
+  offerSlots(slots: number): void {
+    if (slots === this.#slots) return;
+    this.#slots = slots;
+    this.#send({ type: "state", slots });
+  }
+
+  /** Calls `listener` before each task that arrives is started. */
+  onTask(listener: () => void): void {
+    this.#taskListeners.push(listener);
   }
 
   settled(): Promise<void> {
@@ -83,8 +99,9 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   async #connect(): Promise<ConnectionEnd> {
-    const { configuration, openSocket, logger } = this.#parts;
-    const { orchestratorUrl, workerId, token, heartbeatIntervalMs } = configuration;
+    const { configuration, orchestrator, openSocket, logger } = this.#parts;
+    const { workerId, heartbeatIntervalMs } = configuration;
+    const { url: orchestratorUrl, token } = orchestrator;
     const url = `${orchestratorUrl.replace(/^http/, "ws")}/_worker/ws/${workerId}`;
     this.#connection = new SocketConnection(() => openSocket(url, token), heartbeatIntervalMs, {
       onOpen: () => this.#sendHello(),
@@ -107,6 +124,7 @@ export class SocketTransport implements Transport, TaskOrigin {
       case "welcome":
         return this.#welcome(frame.current_tasks);
       case "task":
+        for (const listener of this.#taskListeners) listener();
         return pool.start(frame.task, this);
       case "result_ack":
         logAcknowledgement(logger, frame.task_id, frame);
@@ -126,14 +144,14 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   #sendHello(): void {
-    const { configuration, supportedTasks, pool } = this.#parts;
+    const { supportedTasks, pool } = this.#parts;
     clearTimeout(this.#welcomeTimer);
     this.#welcomeTimer = setTimeout(() => this.#connection?.close(4002, "no welcome"), WELCOME_TIMEOUT_MS);
     const held = [...pool.heldFrom(this), ...this.#outbox.pending.map(({ task }) => task)];
     this.#claimed = new Set(held.map(({ lease }) => lease));
     this.#send({
       type: "hello",
-      slots: configuration.maxConcurrentTasks,
+      slots: this.#slots,
       supported_tasks: [...supportedTasks],
       current_tasks: held.map(leaseOf),
     });
@@ -155,10 +173,11 @@ export class SocketTransport implements Transport, TaskOrigin {
    * result is worth, and the lease may only have been lost from sight.
    */
   #welcome(honoured: readonly string[]): void {
-    const { pool, logger } = this.#parts;
+    const { orchestrator, pool, presence, logger } = this.#parts;
     clearTimeout(this.#welcomeTimer);
     this.#welcomed = true;
-    logger.info("socket.welcomed");
+    logger.info("socket.welcomed", { orchestrator: orchestrator.url });
+    presence.set("here");
     for (const { task_id, lease } of pool.heldFrom(this)) {
       if (this.#claimed.has(lease) && !honoured.includes(task_id)) pool.abort(task_id, "lease_lost");
     }

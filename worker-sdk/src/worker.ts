@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
-import { OrchestratorLink } from "./orchestrator-link.ts";
+import { OrchestratorLinks } from "./orchestrator-links.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { settlesWithin } from "./sleep.ts";
 import { anyParams, defineTask, TaskCatalog, type TaskHandler } from "./task-catalog.ts";
@@ -34,7 +34,7 @@ export class Worker {
   readonly #runtime: Runtime;
   readonly #catalog = new TaskCatalog();
   readonly #pool: TaskPool;
-  #link: OrchestratorLink | undefined;
+  #links: OrchestratorLinks | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
 
@@ -81,9 +81,9 @@ export class Worker {
   }
 
   /**
-   * Registers with the orchestrator and works until `stop`.
+   * Registers with the orchestrator, or each of several, and works until `stop`.
    * @returns a promise that resolves after a graceful stop
-   * @throws RegistrationRefusedError when the orchestrator does not want this worker; TypeError when there is no task, or
+   * @throws RegistrationRefusedError when no orchestrator wants this worker; TypeError when there is no task, or
    *   the worker has run before
    */
   async run({ handleSignals = true }: RunOptions = {}): Promise<void> {
@@ -94,7 +94,7 @@ export class Worker {
     }
     this.#started = true;
     if (this.#stopping !== undefined) return;
-    this.#link = new OrchestratorLink(this.#configuration, names, this.#pool, this.#runtime, this.#logger);
+    this.#links = new OrchestratorLinks(this.#configuration, names, this.#pool, this.#runtime, this.#logger);
     const ignoreSignals = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     const onSignal = (signal: NodeJS.Signals): void => {
       ignoreSignals();
@@ -103,7 +103,7 @@ export class Worker {
     };
     if (handleSignals) process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
     try {
-      await this.#link.run();
+      await this.#links.run();
     } finally {
       ignoreSignals();
     }
@@ -120,19 +120,19 @@ export class Worker {
   }
 
   async #stop(): Promise<void> {
-    const link = this.#link;
-    if (link === undefined) return;
+    const links = this.#links;
+    if (links === undefined) return;
     this.#logger.info("worker.stopping", { load: this.#pool.load });
-    link.drain();
+    links.drain();
     if (!(await settlesWithin(this.#pool.idle(), this.#configuration.shutdownTimeoutMs))) {
       this.#logger.warn("worker.aborting_tasks", { load: this.#pool.load });
       this.#pool.abortAll("shutdown");
       const ended = await settlesWithin(this.#pool.idle(), ABORT_GRACE_MS);
       if (!ended) this.#logger.error("worker.tasks_abandoned", { load: this.#pool.load });
     }
-    const settled = await settlesWithin(link.settled(), RESULT_GRACE_MS);
+    const settled = await settlesWithin(links.settled(), RESULT_GRACE_MS);
     if (!settled) this.#logger.error("worker.results_not_delivered");
-    link.close();
+    links.close();
     this.#logger.info("worker.stopped");
   }
 }

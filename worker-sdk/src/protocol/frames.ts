@@ -16,13 +16,25 @@ export type HeldTask = z.infer<typeof heldTask>;
 /** First frame of a worker that takes its tasks over the socket: how many at once, of which types, and those it still holds from before. */
 export const helloFrame = z.looseObject({
   type: z.literal("hello"),
-  slots: z.number().int().positive(),
+  slots: z.number().int().min(0),
   supported_tasks: z.array(z.string()),
   current_tasks: z.array(heldTask).default([]),
 });
 
 /** The worker takes nothing new from here on; what it holds it will finish. */
 export const drainFrame = z.looseObject({ type: z.literal("drain") });
+
+/** What has changed of the worker: how many tasks this orchestrator may have there at once, and what else a heartbeat says. */
+export const stateFrame = z.looseObject({
+  type: z.literal("state"),
+  slots: z.number().int().min(0).optional(),
+  status: z.string().optional(),
+  load: z.number().optional(),
+  supported_tasks: z.array(z.string()).optional(),
+  hot_cache: z.array(z.string()).optional(),
+  hot_skills: z.array(z.string()).optional(),
+  skill_dependencies: z.record(z.string(), z.array(z.string())).optional(),
+});
 
 export const resultFrame = taskResult.extend({ type: z.literal("result") });
 export const progressFrame = progressUpdate.extend({ type: z.literal("progress_update") });
@@ -34,6 +46,7 @@ export const logFrame = taskLog.extend({ type: z.literal("log") });
 export const workerFrame = z.discriminatedUnion("type", [
   helloFrame,
   drainFrame,
+  stateFrame,
   resultFrame,
   progressFrame,
   eventFrame,

@@ -1,0 +1,111 @@
+import type { Configuration } from "./configuration.ts";
+import { RegistrationRefusedError } from "./errors.ts";
+import { HttpClient } from "./http-client.ts";
+import type { LinkParts } from "./link-parts.ts";
+import type { Logger } from "./logger.ts";
+import { LongPollTransport } from "./long-poll.ts";
+import type { Orchestrator } from "./orchestrators.ts";
+import { PollRounds } from "./poll-rounds.ts";
+import { Presence } from "./presence.ts";
+import { Registration } from "./registration.ts";
+import type { Runtime } from "./runtime.ts";
+import { SlotOffers } from "./slot-offers.ts";
+import { SocketTransport } from "./socket-transport.ts";
+import type { TaskPool } from "./task-pool.ts";
+import type { Transport } from "./transport.ts";
+
+interface Link<T extends Transport = Transport> {
+  readonly orchestrator: Orchestrator;
+  readonly weight: number;
+  readonly presence: Presence;
+  readonly registration: Registration;
+  readonly transport: T;
+}
+
+/** All of a worker's dealings with its orchestrators: registration with each, then tasks from where the mode says. */
+export class OrchestratorLinks {
+  readonly #links: readonly Link[];
+  readonly #logger: Logger;
+  readonly #draining = new AbortController();
+  readonly #takeTasks: (signal: AbortSignal) => Promise<void>;
+
+  constructor(
+    configuration: Configuration,
+    supportedTasks: readonly string[],
+    pool: TaskPool,
+    runtime: Runtime,
+    logger: Logger,
+  ) {
+    const { orchestrators, orchestratorMode: mode, taskPollTimeoutMs: pollTimeoutMs, websockets } = configuration;
+    const several = orchestrators.length > 1;
+    this.#logger = logger;
+    const partsFor = (orchestrator: Orchestrator): LinkParts => {
+      const { openSocket, random } = runtime;
+      const fetch: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
+      const http = new HttpClient(orchestrator.url, configuration.workerId, orchestrator.token, fetch);
+      const presence = new Presence();
+      const shared = { configuration, orchestrator, presence, supportedTasks, http, random, logger };
+      return { ...shared, registration: new Registration(shared), pool, openSocket };
+    };
+    if (websockets) {
+      const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new SocketTransport(parts)));
+      this.#links = links;
+      this.#takeTasks = async (signal) => {
+        if (!several) return;
+        const offers = new SlotOffers(mode, pool, links);
+        signal.addEventListener("abort", () => offers.stop());
+      };
+    } else {
+      const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new LongPollTransport(parts, several)));
+      this.#links = links;
+      this.#takeTasks = (signal) => new PollRounds(links, { mode, pollTimeoutMs, pool }).run(signal);
+    }
+  }
+
+  /**
+   * Registers everywhere, and takes tasks until `close`.
+   * @throws RegistrationRefusedError when no orchestrator wants this worker
+   */
+  async run(): Promise<void> {
+    const taking = this.#takeTasks(this.#draining.signal);
+    let refused = 0;
+    const work = async ({ orchestrator, registration, transport }: Link): Promise<void> => {
+      const { signal } = this.#draining;
+      try {
+        await registration.establish(signal);
+      } catch (error) {
+        if (!(error instanceof RegistrationRefusedError) || ++refused === this.#links.length) throw error;
+        // The others still have use for the worker, and this one may change its mind.
+        this.#logger.error("worker.registration_refused", { orchestrator: orchestrator.url, error: error.message });
+        await registration.renew(signal);
+      }
+      if (!signal.aborted) await transport.run();
+    };
+    try {
+      await Promise.all([taking, ...this.#links.map(work)]);
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Takes nothing new from here on; unfinished registrations are given up. */
+  drain(): void {
+    this.#draining.abort();
+    for (const { transport } of this.#links) transport.drain();
+  }
+
+  /** Resolves when every result has been handed over or given up. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#links.map(({ transport }) => transport.settled()));
+  }
+
+  close(): void {
+    this.#draining.abort();
+    for (const { transport } of this.#links) transport.close();
+  }
+}
+
+function linkOf<T extends Transport>(parts: LinkParts, transport: (parts: LinkParts) => T): Link<T> {
+  const { orchestrator, presence, registration } = parts;
+  return { orchestrator, weight: orchestrator.weight, presence, registration, transport: transport(parts) };
+}

@@ -1,0 +1,72 @@
+import type { LongPollTransport } from "./long-poll.ts";
+import type { OrchestratorMode } from "./orchestrators.ts";
+import type { TaskPool } from "./task-pool.ts";
+import { Turns } from "./turns.ts";
+
+/** How long a poll may wait while another orchestrator may have a task too. */
+const TURN_WAIT_MS = 5_000;
+
+interface Polled {
+  readonly weight: number;
+  readonly transport: LongPollTransport;
+}
+
+interface RoundOptions {
+  readonly mode: OrchestratorMode;
+  /** How long a poll waits for a task when nobody else is asked, milliseconds. */
+  readonly pollTimeoutMs: number;
+  readonly pool: TaskPool;
+}
+
+/**
+ * Asks the orchestrators for tasks, one at a time, so that no task comes that there is no room for. Each round asks those
+ * that the mode names; one that failed is left out until its pause is over.
+ */
+export class PollRounds {
+  readonly #members: readonly Polled[];
+  readonly #options: RoundOptions;
+  readonly #turns = new Turns<Polled>();
+  #wake = (): void => {};
+
+  /** @param members by priority */
+  constructor(members: readonly Polled[], options: RoundOptions) {
+    this.#members = members;
+    this.#options = options;
+    for (const { transport } of members) transport.onReady(() => this.#wake());
+  }
+
+  /** Works until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake());
+    while (!signal.aborted) {
+      await this.#options.pool.room(signal);
+      await this.#anyReady(signal);
+      if (!signal.aborted) await this.#round(signal);
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { mode, pollTimeoutMs } = this.#options;
+    const ready = this.#ready();
+    const asked = mode === "WATERFALL" ? ready : [mode === "FAILOVER" ? ready[0] : this.#turns.next(ready)];
+    for (const member of asked) {
+      if (member === undefined || signal.aborted) return;
+      const alone = this.#members.length === 1 || (mode === "FAILOVER" && member === this.#members[0]);
+      const waitMs = alone ? pollTimeoutMs : Math.min(pollTimeoutMs, TURN_WAIT_MS);
+      if (await member.transport.poll(waitMs, signal)) return;
+    }
+  }
+
+  #ready(): Polled[] {
+    return this.#members.filter(({ transport }) => transport.isReady);
+  }
+
+  #anyReady(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        if (signal.aborted || this.#ready().length > 0) resolve();
+      };
+      this.#wake();
+    });
+  }
+}

@@ -1,0 +1,22 @@
+/** Whether an orchestrator can be reached: `new` as long as nothing is known of it. */
+export type PresenceState = "new" | "here" | "away";
+
+/** What is known of the reachability of one orchestrator. */
+export class Presence {
+  #state: PresenceState = "new";
+  readonly #listeners = new Set<() => void>();
+
+  get state(): PresenceState {
+    return this.#state;
+  }
+
+  set(state: "here" | "away"): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+}
