@@ -122,7 +122,7 @@ export class WorkerLines {
   async #frame(member: Member, socket: WebSocket, frame: WorkerFrame, now: number): Promise<void> {
     const { roster, dispatcher, leases } = this.#needs;
     // What a line that was replaced still has to say of results counts; what it says of itself does not.
-    if (member.socket !== socket && (frame.type === "hello" || frame.type === "drain")) return;
+    if (member.socket !== socket && ["hello", "drain", "state"].includes(frame.type)) return;
     switch (frame.type) {
       case "hello": {
         if (member.info === null) {
@@ -142,6 +142,13 @@ export class WorkerLines {
         member.draining = true;
         roster.keep(member);
         return roster.refresh(member);
+      case "state":
+        // Before its hello, a socket carries commands only.
+        if (member.slots === null) return;
+        if (frame.slots !== undefined) member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
+        roster.keep(member);
+        roster.refresh(member);
+        return dispatcher.fill(member, now);
       case "progress_update":
         return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
           job.progress(frame.task_id, frame.progress, frame.message),

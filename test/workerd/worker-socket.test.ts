@@ -95,6 +95,28 @@ describe.each(WAYS)("a worker's socket, %s,", (_, between) => {
     expect(await second.task()).toMatchObject({ job_id: next });
   });
 
+  test("may change how many tasks it takes at once, down to none", async () => {
+    const { id, type, worker, task } = await handedOver();
+    worker.send({ type: "state", slots: 0 });
+    expect(await worker.rest()).toEqual([]);
+    await between();
+    const second = await createJob("one-task", { type });
+    const third = await createJob("one-task", { type });
+    for (const job of [second, third]) {
+      await eventually(() => whereabouts({ ...task, job_id: job, task_id: `${job}-1` })).toEqual({ is: "waiting" });
+    }
+    await worker.result(task);
+    await expectJob(id, { status: "finished" });
+    await between();
+    expect(await worker.rest()).toEqual([]);
+    worker.send({ type: "state", slots: 1 });
+    expect(await worker.task()).toMatchObject({ job_id: second });
+    await between();
+    expect(await worker.rest()).toEqual([]);
+    worker.send({ type: "state", slots: 2 });
+    expect(await worker.task()).toMatchObject({ job_id: third });
+  });
+
   test("takes nothing new once it drains; what the worker holds it may finish", async () => {
     const { id, type, worker, task } = await handedOver();
     worker.send({ type: "drain" });

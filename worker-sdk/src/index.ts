@@ -1,6 +1,7 @@
 /** `@batuta/worker`: run tasks of a Batuta orchestrator, anywhere. */
 export { Worker, type RunOptions } from "./worker.ts";
 export type { WorkerOptions } from "./configuration.ts";
+export type { OrchestratorMode, OrchestratorOptions } from "./orchestrators.ts";
 export type { HandlerReturn, TaskContext, TaskHandler } from "./task-catalog.ts";
 export { failure, success, type Outcome, type OutcomeError } from "./outcome.ts";
 export {

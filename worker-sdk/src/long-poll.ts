@@ -25,6 +25,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
   readonly #closed = new AbortController();
 
   readonly #readyListeners: Array<() => void> = [];
+  #failures = 0;
   #running = false;
   #pausing = false;
 

@@ -56,7 +56,9 @@ export class OrchestratorLinks {
         signal.addEventListener("abort", () => offers.stop());
       };
     } else {
-      const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new LongPollTransport(parts, several)));
+      const links = orchestrators.map((each) =>
+        linkOf(partsFor(each), (parts) => new LongPollTransport(parts, several)),
+      );
       this.#links = links;
       this.#takeTasks = (signal) => new PollRounds(links, { mode, pollTimeoutMs, pool }).run(signal);
     }

@@ -7,7 +7,10 @@ import { sleep } from "./sleep.ts";
 
 const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
 
-type RegistrationParts = Pick<LinkParts, "configuration" | "orchestrator" | "presence" | "supportedTasks" | "http" | "random" | "logger">;
+type RegistrationParts = Pick<
+  LinkParts,
+  "configuration" | "orchestrator" | "presence" | "supportedTasks" | "http" | "random" | "logger"
+>;
 
 /** Makes the worker known to one orchestrator, at the start and whenever the orchestrator has forgotten it. */
 export class Registration {

@@ -90,11 +90,14 @@ export class SlotOffers {
     if (this.#mode === "FAILOVER") return;
     const first = Math.min(...this.#members.map(({ freeSince }) => freeSince ?? Infinity));
     if (first === Infinity) return;
-    this.#timer = setTimeout(() => {
-      for (const member of this.#members) {
-        if (member.freeSince !== undefined && member.freeSince + QUIET_AFTER_MS <= Date.now()) member.quiet = true;
-      }
-      this.#share();
-    }, first + QUIET_AFTER_MS - Date.now());
+    this.#timer = setTimeout(
+      () => {
+        for (const member of this.#members) {
+          if (member.freeSince !== undefined && member.freeSince + QUIET_AFTER_MS <= Date.now()) member.quiet = true;
+        }
+        this.#share();
+      },
+      first + QUIET_AFTER_MS - Date.now(),
+    );
   }
 }

@@ -53,7 +53,8 @@ function wantedShares(
   const reachable = claims.flatMap((claim, index) => (claim.reachable ? [index] : []));
   const heard = reachable.filter((index) => claims[index]?.quiet === false);
   const [first] = mode === "FAILOVER" || heard.length === 0 ? reachable : heard;
-  const sharing = mode === "ROUND_ROBIN" ? (heard.length === 0 ? reachable : heard) : first === undefined ? [] : [first];
+  const sharing =
+    mode === "ROUND_ROBIN" ? (heard.length === 0 ? reachable : heard) : first === undefined ? [] : [first];
   const listening = reachable.filter((index) => {
     if (sharing.includes(index) || first === undefined || mode === "FAILOVER") return false;
     return mode === "ROUND_ROBIN" || heard.length === 0 || index < first;

@@ -8,8 +8,8 @@ describe("configure", () => {
     expect(workerId).toMatch(/^worker-[0-9a-f-]{36}$/);
     expect(rest).toMatchObject({
       workerType: "generic",
-      orchestratorUrl: "http://localhost:8080",
-      token: undefined,
+      orchestrators: [{ url: "http://localhost:8080", token: undefined }],
+      orchestratorMode: "FAILOVER",
       websockets: true,
       maxConcurrentTasks: 10,
       heartbeatIntervalMs: 15_000,
@@ -41,8 +41,7 @@ describe("configure", () => {
     expect(configure({}, environment)).toMatchObject({
       workerId: "gpu-1",
       workerType: "gpu",
-      orchestratorUrl: "https://jobs.example.com/base",
-      token: "shared",
+      orchestrators: [{ url: "https://jobs.example.com/base", token: "shared" }],
       websockets: false,
       maxConcurrentTasks: 3,
       heartbeatIntervalMs: 5_000,
@@ -58,8 +57,8 @@ describe("configure", () => {
   it("prefers options to variables, and the individual token to the shared one", () => {
     const environment = { MAX_CONCURRENT_TASKS: "3", WORKER_TOKEN: "shared", WORKER_INDIVIDUAL_TOKEN: "mine" };
     const configuration = configure({ maxConcurrentTasks: 7 }, environment);
-    expect(configuration).toMatchObject({ maxConcurrentTasks: 7, token: "mine" });
-    expect(configure({ token: "given" }, environment).token).toBe("given");
+    expect(configuration).toMatchObject({ maxConcurrentTasks: 7, orchestrators: [{ token: "mine" }] });
+    expect(configure({ token: "given" }, environment).orchestrators[0]?.token).toBe("given");
   });
 
   it("takes a variable set to nothing as not set", () => {
@@ -67,11 +66,47 @@ describe("configure", () => {
       configure({}, { MAX_CONCURRENT_TASKS: "", WORKER_INDIVIDUAL_TOKEN: "", WORKER_TOKEN: "shared" }),
     ).toMatchObject({
       maxConcurrentTasks: 10,
-      token: "shared",
+      orchestrators: [{ token: "shared" }],
     });
   });
 
+  it("puts several orchestrators in the order of their priority, with their own tokens or the worker's", () => {
+    const list = [
+      { url: "https://far.example.com/", priority: 20 },
+      { url: "https://plain.example.com" },
+      { url: "https://near.example.com", priority: 1, weight: 3, token: "own" },
+      { url: "https://also-plain.example.com" },
+    ];
+    const expected = [
+      { url: "https://near.example.com", priority: 1, weight: 3, token: "own" },
+      { url: "https://plain.example.com", priority: 10, weight: 1, token: "shared" },
+      { url: "https://also-plain.example.com", priority: 10, weight: 1, token: "shared" },
+      { url: "https://far.example.com", priority: 20, weight: 1, token: "shared" },
+    ];
+    const environment = { ORCHESTRATORS_CONFIG: JSON.stringify(list), MULTI_ORCHESTRATOR_MODE: "round_robin" };
+    expect(configure({ token: "shared" }, environment)).toMatchObject({
+      orchestrators: expected,
+      orchestratorMode: "ROUND_ROBIN",
+    });
+    expect(configure({ token: "shared", orchestrators: list }, {}).orchestrators).toEqual(expected);
+  });
+
   it.each([
+    ["[{", "ORCHESTRATORS_CONFIG must be a list of orchestrators, such as"],
+    ["{}", "ORCHESTRATORS_CONFIG must be a list of orchestrators, such as"],
+    ["[]", "ORCHESTRATORS_CONFIG must name at least one orchestrator."],
+    ['["http://a"]', "ORCHESTRATORS_CONFIG [0] must be an object with a url."],
+    ['[{"url":"a"}]', "ORCHESTRATORS_CONFIG [0] [url] must be an http:// or https:// address."],
+    ['[{"url":"http://a","weight":0}]', "ORCHESTRATORS_CONFIG [0] [weight] must be more than 0."],
+    ['[{"url":"http://a","token":"b c"}]', "ORCHESTRATORS_CONFIG [0] [token] must be printable ASCII"],
+    ['[{"url":"http://a"},{"url":"http://a/"}]', "ORCHESTRATORS_CONFIG must not name the same orchestrator twice."],
+  ])("refuses the orchestrators %s", (text, message) => {
+    expect(() => configure({}, { ORCHESTRATORS_CONFIG: text })).toThrow(ConfigurationError);
+    expect(() => configure({}, { ORCHESTRATORS_CONFIG: text })).toThrow(message);
+  });
+
+  it.each([
+    ["MULTI_ORCHESTRATOR_MODE", "RANDOM", "MULTI_ORCHESTRATOR_MODE must be one of FAILOVER, ROUND_ROBIN, WATERFALL."],
     ["WORKER_ID", "a b", "WORKER_ID must be 1 to 128 letters, digits, '_' or '-'."],
     ["ORCHESTRATOR_URL", "localhost", "ORCHESTRATOR_URL must be an http:// or https:// address."],
     ["ORCHESTRATOR_URL", "ftp://x", "ORCHESTRATOR_URL must be an http:// or https:// address."],

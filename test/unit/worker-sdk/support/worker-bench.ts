@@ -12,6 +12,44 @@ interface LogEntry {
 /** A worker between a fake orchestrator and fake sockets, with its log. Needs fake timers; chance is always one half. */
 export function workerBench(options: WorkerOptions = {}) {
   const orchestrator = new FakeOrchestrator();
+  return Object.assign(benchOf(options, orchestrator.fetch), { orchestrator });
+}
+
+/** A worker between several fake orchestrators; their addresses are `https://NAME.example.com`. */
+export function severalBench<Name extends string>(
+  names: readonly Name[],
+  options: WorkerOptions & { weights?: readonly number[] } = {},
+) {
+  const { weights, ...rest } = options;
+  const orchestrators = new Map(names.map((name) => [name, new FakeOrchestrator()]));
+  const at = (name: Name): FakeOrchestrator => {
+    const orchestrator = orchestrators.get(name);
+    if (orchestrator === undefined) throw new Error(`There is no orchestrator ${name}.`);
+    return orchestrator;
+  };
+  const list = names.map((name, index) => ({
+    url: `https://${name}.example.com`,
+    priority: index,
+    weight: weights?.[index],
+  }));
+  const fetch: FakeOrchestrator["fetch"] = (url, init) => {
+    const name = names.find((each) => url.startsWith(`https://${each}.`));
+    if (name === undefined) throw new Error(`Nobody is at ${url}.`);
+    return at(name).fetch(url, init);
+  };
+  const bench = benchOf({ orchestrators: list, ...rest }, fetch);
+  return Object.assign(bench, {
+    at,
+    /** The socket the worker opened last to one of them. */
+    socketTo(name: Name): FakeSocket {
+      const socket = bench.sockets.findLast(({ url }) => url.startsWith(`wss://${name}.`));
+      if (socket === undefined) throw new Error(`The worker has not opened a socket to ${name}.`);
+      return socket;
+    },
+  });
+}
+
+function benchOf(options: WorkerOptions, fetch: FakeOrchestrator["fetch"]) {
   const sockets: FakeSocket[] = [];
   const log: LogEntry[] = [];
   const entryWriter =
@@ -31,7 +69,7 @@ export function workerBench(options: WorkerOptions = {}) {
       ...options,
     },
     {
-      fetch: orchestrator.fetch,
+      fetch,
       openSocket(url, token) {
         const socket = new FakeSocket(url, token);
         sockets.push(socket);
@@ -43,7 +81,6 @@ export function workerBench(options: WorkerOptions = {}) {
   );
   return {
     worker,
-    orchestrator,
     sockets,
     log,
     /** The socket the worker opened last. */
