@@ -119,3 +119,6 @@ export const STARTS_PER_ALARM = 50;
 
 /** How long a task's progress may stay in memory before it is written. */
 export const PROGRESS_LINGER_MS = 10_000;
+
+/** Tags, or workers by id, that one task may name: each is looked at for every free worker. */
+export const MAX_TASK_NAMES = 50;

@@ -1,8 +1,12 @@
 import { payloadOf, type Offer } from "../../src/dispatch/offer.ts";
-import { ruledOut } from "../../src/dispatch/matching.ts";
+import type { Demand } from "../../src/dispatch/demand.ts";
+import { ruleOf, type Candidate, type Rule } from "../../src/dispatch/matching.ts";
+import { NO_POLICY, type DispatchPolicy, type ShardShare } from "../../src/dispatch/policy.ts";
 import { choose } from "../../src/dispatch/strategies.ts";
-import { WaitingList } from "../../src/dispatch/waiting-list.ts";
-import { leaseOf, type HeldLease } from "./lease.ts";
+import { Throttles, type Block } from "../../src/dispatch/throttles.ts";
+import { WaitingList, type Line, type Place } from "../../src/dispatch/waiting-list.ts";
+import { handOver } from "./hand-over.ts";
+import type { HeldLease } from "./lease.ts";
 import { candidateOf, type Member, type Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { Unwanted } from "./unwanted.ts";
@@ -10,44 +14,68 @@ import { Unwanted } from "./unwanted.ts";
 /** Where an offered task went. `known` says that the same attempt was here already. */
 export type Placement = "assigned" | "waiting" | "known";
 
+interface DispatcherNeeds {
+  readonly roster: Roster;
+  readonly store: ShardStore;
+  /** A lease became a row, whose end needs an alarm. */
+  leaseInRow(member: Member): void;
+  /** A worker took a task that had to wait. */
+  takenAtLast(task: Offer, workerId: string): void;
+  /** The dispatcher has something to do then (epoch ms): `pump` is to be called. */
+  wakeAt(at: number): void;
+}
+
+/** Every shard's part when there is one shard. */
+const WHOLE: ShardShare = { index: 0, of: 1 };
+
 /**
  * Brings tasks and workers together. A task goes to a worker only when that worker can take it now; else it
  * waits as a row, so that nothing queues up behind a slow worker.
  */
 export class Dispatcher {
-  readonly #roster: Roster;
-  readonly #store: ShardStore;
-  readonly #list = new WaitingList();
+  readonly #needs: DispatcherNeeds;
   readonly #attempts = new Map<string, number>();
   readonly #unwanted: Unwanted;
+  #policy = NO_POLICY;
+  #list = new WaitingList(NO_POLICY.agingMs);
+  #throttles: Throttles;
+  /** Limited tasks that have ended, for whose places others may wait. */
+  #freed: Pick<Demand, "type" | "client">[] = [];
 
-  readonly #leaseInRow: (member: Member) => void;
-
-  readonly #takenAtLast: (task: Offer, workerId: string) => void;
-
-  /**
-   * @param leaseInRow called after a lease became a row, whose end needs an alarm
-   * @param takenAtLast called after a worker took a task that had to wait
-   */
-  constructor(
-    roster: Roster,
-    store: ShardStore,
-    leaseInRow: (member: Member) => void,
-    takenAtLast: (task: Offer, workerId: string) => void = () => {},
-  ) {
-    this.#takenAtLast = takenAtLast;
-    this.#roster = roster;
-    this.#store = store;
-    this.#leaseInRow = leaseInRow;
-    this.#unwanted = new Unwanted(store);
-    for (const { attempt, ...entry } of store.waiting()) {
-      this.#list.add(entry);
+  constructor(needs: DispatcherNeeds, now: number) {
+    this.#needs = needs;
+    this.#unwanted = new Unwanted(needs.store);
+    this.#throttles = this.#throttlesOf(NO_POLICY, WHOLE);
+    for (const { entry, attempt, demand } of needs.store.waiting(now)) {
+      this.#list.add(entry, demand);
       this.#attempts.set(entry.taskId, attempt);
     }
   }
 
+  /** What the deployment says of limits and shares from now on. */
+  follow(policy: DispatchPolicy, share: ShardShare = WHOLE): void {
+    const waiting = [...this.#list.all()];
+    this.#policy = policy;
+    this.#throttles = this.#throttlesOf(policy, share);
+    this.#list = new WaitingList(policy.agingMs);
+    for (const { entry, demand } of waiting) this.#list.add(entry, demand);
+  }
+
+  get policy(): DispatchPolicy {
+    return this.#policy;
+  }
+
   get waitingCount(): number {
     return this.#list.size;
+  }
+
+  /** Waiting tasks of a type. */
+  waitingOf(type: string): number {
+    return this.#list.sizeOf(type);
+  }
+
+  waitingTypes(): Iterable<string> {
+    return this.#list.types();
   }
 
   /** The attempt of the task that waits here; null when none does. */
@@ -60,43 +88,71 @@ export class Dispatcher {
     return this.#attempts.get(taskId) === attempt;
   }
 
+  /** Where a waiting task stands, and what it waits for; null when it does not wait. */
+  lookAt(taskId: string, now: number): { place: Place; demand: Demand; block: Block | null } | null {
+    const place = this.#list.placeOf(taskId, (client) => this.#weightOf(client));
+    const demand = this.#list.demandOf(taskId);
+    return place === null || demand === null ? null : { place, demand, block: this.#throttles.block(demand, now) };
+  }
+
   /** Takes an offer. Idempotent by task and attempt; a newer attempt replaces an older one. */
   place(task: Offer, now: number): Placement {
-    const holder = this.#roster.holderOf(task.taskId);
+    const { roster } = this.#needs;
+    const holder = roster.holderOf(task.taskId);
     const heldAttempt = holder?.leases.get(task.taskId)?.attempt ?? 0;
     if (heldAttempt >= task.attempt || (this.#attempts.get(task.taskId) ?? 0) >= task.attempt) return "known";
     if (this.#unwanted.has(task.taskId, task.attempt)) return "known";
     this.withdraw(task.taskId);
     if (holder !== null) this.drop(holder, task.taskId);
-    const placement = this.#assign(task, now) ? "assigned" : this.#enqueue(task);
+    // A limit may have opened a moment ago: those that wait for it go first.
+    if (this.#throttles.limits(task) && this.#list.sizeOf(task.type) > 0) this.pump(now, task);
+    const placement = this.#assign(task, ruleOf(task), now) ? "assigned" : this.#enqueue(task, now);
     if (holder !== null) this.fill(holder, now);
     return placement;
   }
 
-  /** Hands the task to the best of those that can take it now; false when nobody can. */
-  #assign(task: Offer, now: number): boolean {
-    for (;;) {
-      const fitting = [...this.#roster.readyFor(task.type)].flatMap((member) => {
-        const candidate = candidateOf(member);
-        return candidate !== null && ruledOut(candidate, task) === null ? [candidate] : [];
-      });
-      const chosen = choose(fitting, task);
-      const member = chosen === null ? null : this.#roster.get(chosen.id);
-      if (member === null) return false;
-      if (this.#handOver(member, task, now)) return true;
+  /** Gives the member what it can take of the waiting tasks, in the order of the line. */
+  fill(member: Member, now: number): void {
+    for (const freed of this.#freed.splice(0)) this.pump(now, freed);
+    const { roster } = this.#needs;
+    while (this.#list.size > 0) {
+      const candidate = candidateOf(member);
+      if (candidate === null) return;
+      const types = roster.typesOf(member);
+      const next = this.#list.next(types, (line) => this.#fits(line, candidate, now), now);
+      if (next === null) break;
+      const task = this.#needs.store.readWaiting(next.entry.seq);
+      // A member that turns out to be gone takes nothing more, and the task keeps its place.
+      if (this.#handOver(member, task, now)) this.#taken(task, member, now);
     }
+    this.#wakeForRates(now);
   }
 
-  /** Gives the member what it can take of the waiting tasks, best first. */
-  fill(member: Member, now: number): void {
-    while (this.#roster.typesOf(member).size > 0) {
-      const next = this.#firstFor(member);
-      if (next === null) return;
-      // A member that turns out to be gone takes nothing more, and the task keeps its place.
-      if (!this.#handOver(member, next, now)) continue;
-      this.withdraw(next.taskId);
-      this.#takenAtLast(next, member.id);
+  /**
+   * Hands over what waits and need not wait any more, whoever takes it.
+   * @param among only tasks of the same type or client
+   */
+  pump(now: number, among: Pick<Demand, "type" | "client"> | null = null): void {
+    for (;;) {
+      const chosen = new Map<Line, Candidate>();
+      const next = this.#list.next(
+        this.#list.types(),
+        (line) => {
+          const { type, client } = line.demand;
+          if (among !== null && type !== among.type && client !== among.client) return false;
+          if (this.#throttles.block(line.demand, now) !== null) return false;
+          const best = this.#bestFor(line.demand, line.rule);
+          if (best !== null) chosen.set(line, best);
+          return best !== null;
+        },
+        now,
+      );
+      const member = next === null ? null : this.#needs.roster.get(chosen.get(next.line)?.id ?? "");
+      if (next === null || member === null) break;
+      const task = this.#needs.store.readWaiting(next.entry.seq);
+      if (this.#handOver(member, task, now)) this.#taken(task, member, now);
     }
+    this.#wakeForRates(now);
   }
 
   /** Takes no offer of this attempt any more, which is not here: it may still be on its way. */
@@ -109,79 +165,88 @@ export class Dispatcher {
     const entry = this.#list.remove(taskId);
     if (entry === null) return false;
     this.#attempts.delete(taskId);
-    this.#store.deleteWaiting(entry.seq);
+    this.#needs.store.deleteWaiting(entry.seq);
     return true;
   }
 
   /** Ends a lease, wherever it is kept, and frees its slot. */
   drop(member: Member, taskId: string): HeldLease | null {
-    const held = this.#roster.release(member, taskId);
+    const { roster, store } = this.#needs;
+    const held = roster.release(member, taskId);
     if (held === null) return null;
-    if (held.row !== null) this.#store.deleteLease(held.row);
-    else this.#roster.keep(member);
-    this.#roster.refresh(member);
+    if (this.#throttles.limits(held)) this.#freed.push({ type: held.type, client: held.client });
+    if (held.row !== null) store.deleteLease(held.row);
+    else roster.keep(member);
+    roster.refresh(member);
     return held;
   }
 
-  #firstFor(member: Member): Offer | null {
-    const candidate = candidateOf(member);
-    if (candidate === null) return null;
-    for (const entry of this.#list.inOrder(this.#roster.typesOf(member))) {
-      const task = this.#store.readWaiting(entry.seq);
-      if (ruledOut(candidate, task) === null) return task;
+  /** Hands the task to the best of those that can take it now; false when nobody can. */
+  #assign(task: Offer, rule: Rule, now: number): boolean {
+    if (this.#throttles.block(task, now) !== null) return false;
+    for (;;) {
+      const best = this.#bestFor(task, rule);
+      const member = best === null ? null : this.#needs.roster.get(best.id);
+      if (member === null) return false;
+      if (this.#handOver(member, task, now)) return true;
     }
-    return null;
   }
 
-  #enqueue(task: Offer): Placement {
-    const seq = this.#store.addWaiting(task);
-    this.#list.add({ taskId: task.taskId, type: task.type, priority: task.priority, seq });
-    this.#attempts.set(task.taskId, task.attempt);
+  #bestFor(task: Demand, rule: Rule): Candidate | null {
+    const fitting: Candidate[] = [];
+    for (const member of this.#needs.roster.readyFor(task.type)) {
+      const candidate = candidateOf(member);
+      if (candidate !== null && rule(candidate) === null) fitting.push(candidate);
+    }
+    return choose(fitting, task);
+  }
+
+  #fits(line: Line, candidate: Candidate, now: number): boolean {
+    return line.rule(candidate) === null && this.#throttles.block(line.demand, now) === null;
+  }
+
+  #enqueue(task: Offer, now: number): Placement {
+    const seq = this.#needs.store.addWaiting(task);
+    const { taskId, priority, since = now } = task;
+    this.#list.add({ taskId, priority, since, seq }, task);
+    this.#attempts.set(taskId, task.attempt);
+    this.#wakeForRates(now);
     return "waiting";
   }
 
-  /** Over the socket the lease costs no row; a poll's lease is a row, because its connection ends with the task. */
   #handOver(member: Member, task: Offer, now: number): boolean {
-    const lease = leaseOf(task, now);
-    const payload = payloadOf(task, now);
-    if (member.slots !== null && member.socket !== null) {
-      this.#roster.hold(member, { ...lease, row: null, expiresAt: null });
-      if (send(member.socket, { type: "task", task: payload })) {
-        this.#roster.took(member);
-        this.#roster.keep(member);
-        this.#roster.refresh(member);
-        return true;
-      }
-      this.#roster.release(member, task.taskId);
-      member.slots = null;
-      this.#roster.refresh(member);
-      return false;
-    }
-    const [poll] = member.polls;
-    if (poll === undefined) {
-      this.#roster.refresh(member);
-      return false;
-    }
-    member.polls.delete(poll);
-    const sent = send(poll, payload);
-    if (sent) {
-      poll.serializeAttachment({ kind: "poll", workerId: member.id, taskId: task.taskId });
-      const row = this.#store.addLease(member.id, lease, null);
-      this.#roster.hold(member, { ...lease, row, expiresAt: null });
-      member.idleSince = now;
-      this.#roster.took(member);
-      this.#leaseInRow(member);
-    }
-    this.#roster.refresh(member);
-    return sent;
-  }
-}
-
-function send(socket: WebSocket, message: object): boolean {
-  try {
-    socket.send(JSON.stringify(message));
+    const { roster, store } = this.#needs;
+    const how = handOver(member, task, payloadOf(task, now), { roster, store }, now);
+    if (how === "gone") return false;
+    this.#throttles.passed(task, now);
+    if (how === "by poll") this.#needs.leaseInRow(member);
     return true;
-  } catch {
-    return false;
+  }
+
+  /** A waiting task is with a worker. */
+  #taken(task: Offer, member: Member, now: number): void {
+    this.#list.served(task.client, now, this.#weightOf(task.client));
+    this.withdraw(task.taskId);
+    this.#needs.takenAtLast(task, member.id);
+  }
+
+  #weightOf(client: string): number {
+    return this.#policy.clients.get(client)?.weight ?? 1;
+  }
+
+  /** Tasks that wait for nothing but time get an alarm. */
+  #wakeForRates(now: number): void {
+    if (!this.#throttles.any) return;
+    let first = Infinity;
+    for (const { demand } of this.#list.lines()) {
+      const block = this.#throttles.block(demand, now);
+      if (block?.until != null) first = Math.min(first, block.until);
+    }
+    if (first < Infinity) this.#needs.wakeAt(first);
+  }
+
+  #throttlesOf(policy: DispatchPolicy, share: ShardShare): Throttles {
+    const { roster, store } = this.#needs;
+    return new Throttles(policy, share, (scope, name) => roster.heldOf(scope, name), store);
   }
 }

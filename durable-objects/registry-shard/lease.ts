@@ -9,6 +9,8 @@ export const lease = z.object({
   /** The job's fencing word for the attempt. */
   word: z.string(),
   type: z.string(),
+  /** Whose task it is; leases of before limits and fairness do not say. */
+  client: z.string().default(""),
   /** Epoch ms of the hand-over. */
   since: z.number(),
 });
@@ -28,9 +30,22 @@ export function leaseOf(task: Offer, now: number): Lease {
     attempt: task.attempt,
     word: task.lease,
     type: task.type,
+    client: task.client,
     since: now,
   };
 }
+
+/** A lease as short as it can be: an attachment of 16,384 bytes holds up to 64 of them. Names are numbers of a list beside it. */
+const shortLease = z.tuple([
+  z.string(),
+  /** What follows the job's id in the task's, or the whole id after a `=`. */
+  z.string(),
+  z.number(),
+  z.string(),
+  z.number(),
+  z.number(),
+  z.number(),
+]);
 
 /** What a socket's attachment says; it survives hibernation. */
 export const attachment = z.discriminatedUnion("kind", [
@@ -44,7 +59,9 @@ export const attachment = z.discriminatedUnion("kind", [
     idleSince: z.number(),
     /** Without it, each start of the object would look like a sign of life. */
     seenAt: z.number(),
-    leases: z.array(lease),
+    /** Types and clients that the leases speak of by number. */
+    names: z.array(z.string()),
+    leases: z.array(shortLease),
   }),
   z.object({
     kind: z.literal("poll"),
@@ -55,3 +72,32 @@ export const attachment = z.discriminatedUnion("kind", [
 ]);
 export type Attachment = z.infer<typeof attachment>;
 export type WorkerAttachment = Extract<Attachment, { kind: "worker" }>;
+
+/** The leases of an attachment. */
+export function readLeases({ names, leases }: Pick<WorkerAttachment, "names" | "leases">): Lease[] {
+  return leases.map(([jobId, task, attempt, word, type, client, since]) => ({
+    jobId,
+    taskId: task.startsWith("=") ? task.slice(1) : `${jobId}${task}`,
+    attempt,
+    word,
+    type: names[type] ?? "",
+    client: names[client] ?? "",
+    since,
+  }));
+}
+
+/** Leases as an attachment keeps them. */
+export function shortLeases(leases: Iterable<Lease>): Pick<WorkerAttachment, "names" | "leases"> {
+  const numbers = new Map<string, number>();
+  const numberOf = (name: string) => {
+    const known = numbers.get(name);
+    if (known !== undefined) return known;
+    numbers.set(name, numbers.size);
+    return numbers.size - 1;
+  };
+  const short = Array.from(leases, ({ jobId, taskId, attempt, word, type, client, since }) => {
+    const task = taskId.startsWith(`${jobId}-`) ? taskId.slice(jobId.length) : `=${taskId}`;
+    return [jobId, task, attempt, word, numberOf(type), numberOf(client), since] satisfies z.infer<typeof shortLease>;
+  });
+  return { names: [...numbers.keys()], leases: short };
+}

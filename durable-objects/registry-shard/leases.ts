@@ -4,13 +4,14 @@ import type { LossReason } from "../../src/job/lose-task.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { HeldLease, Lease } from "./lease.ts";
 import type { Member, Roster } from "./roster.ts";
+import type { ShardAlarm } from "./shard-alarm.ts";
 import type { ShardStore } from "./shard-store.ts";
 
 /** How long to wait before a job that could not be told of a lost lease is told again. */
 const RETRY_MS = 5_000;
 
 interface LeaseNeeds {
-  readonly storage: DurableObjectStorage;
+  readonly alarm: ShardAlarm;
   readonly store: ShardStore;
   readonly roster: Roster;
   readonly dispatcher: Dispatcher;
@@ -32,12 +33,10 @@ function takesBySocket(member: Member): member is Member & { slots: number; sock
  */
 export class Leases {
   readonly #needs: LeaseNeeds;
-  /** No alarm that is set goes off later than this. After an eviction it is the first end among the leases' rows. */
-  #alarmAt: number;
 
   constructor(needs: LeaseNeeds) {
     this.#needs = needs;
-    this.#alarmAt = this.#firstEnd();
+    needs.alarm.isSetFor(this.#firstEnd());
   }
 
   /** A worker is alive while its registration lasts; one that takes tasks by socket while its pings come in. */
@@ -70,7 +69,7 @@ export class Leases {
       if (held.row !== null) continue;
       const row = this.#needs.store.addLease(member.id, held, expiresAt);
       this.#needs.roster.hold(member, { ...held, row, expiresAt });
-      this.#wakeAt(expiresAt);
+      this.#needs.alarm.wakeAt(expiresAt);
     }
   }
 
@@ -97,7 +96,8 @@ export class Leases {
       const waited = dispatcher.withdraw(claim.task_id);
       if (held === undefined && !waited) unproven.push(claim);
       const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
-      roster.hold(member, { type: held?.type ?? "", since: held?.since ?? now, ...lease, row: null, expiresAt: null });
+      const { type = "", client = "", since = now } = held ?? {};
+      roster.hold(member, { type, client, since, ...lease, row: null, expiresAt: null });
       return true;
     });
     const keptIds = new Set(kept.map((claim) => claim.task_id));
@@ -105,7 +105,7 @@ export class Leases {
       if (keptIds.has(held.taskId)) continue;
       const row = held.row ?? store.addLease(member.id, held, now);
       roster.hold(member, { ...held, row, expiresAt: now });
-      this.#wakeAt(now);
+      this.#needs.alarm.wakeAt(now);
     }
     return { kept, unproven };
   }
@@ -120,14 +120,13 @@ export class Leases {
       const polled = held.row !== null && held.expiresAt === null;
       if (!polled || held.since > now - graceMs || currentTasks.includes(held.taskId)) continue;
       this.#needs.roster.hold(member, { ...held, expiresAt: now });
-      this.#wakeAt(now);
+      this.#needs.alarm.wakeAt(now);
     }
   }
 
-  /** Tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
+  /** The alarm has gone off: tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
   async expire(now: number): Promise<void> {
     const { roster, store } = this.#needs;
-    this.#alarmAt = Infinity;
     const over = [...roster.all()].flatMap((member) =>
       [...member.leases.values()].flatMap((held) => (this.#endOf(member, held) <= now ? [{ member, held }] : [])),
     );
@@ -137,19 +136,13 @@ export class Leases {
       roster.remove(member);
       store.deleteWorker(member.id);
     }
-    this.#wakeAt(this.#firstEnd());
+    const next = this.#firstEnd();
+    if (next < Infinity) this.#needs.alarm.wakeAt(next);
   }
 
   /** A poll's lease was written: makes sure that its end is noticed. */
   watch(member: Member): void {
-    this.#wakeAt(member.expiresAt);
-  }
-
-  /** Sets the alarm unless an earlier one is set: each setAlarm is billed as a row. */
-  #wakeAt(at: number): void {
-    if (this.#alarmAt <= at) return;
-    this.#alarmAt = at;
-    void this.#needs.storage.setAlarm(at);
+    this.#needs.alarm.wakeAt(member.expiresAt);
   }
 
   #firstEnd(): number {

@@ -19,6 +19,7 @@ import { expectedBackUntil } from "./outage.ts";
 import { restore } from "./restore.ts";
 import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
+import { ShardAlarm } from "./shard-alarm.ts";
 import { ShardStore } from "./shard-store.ts";
 import { closeQuietly, sendFrame } from "./sockets.ts";
 import { WorkerLines } from "./worker-lines.ts";
@@ -58,6 +59,7 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
   readonly #lines: WorkerLines;
+  readonly #alarm: ShardAlarm;
   readonly #backBy: number;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -68,14 +70,19 @@ export class RegistryShard extends DurableObject<Env> {
     const settings = readConfiguration(env);
     this.#backBy = expectedBackUntil(settings, Date.now());
     restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now(), this.#backBy);
+    this.#alarm = new ShardAlarm(ctx.storage);
     this.#dispatcher = new Dispatcher(
-      this.#roster,
-      this.#store,
-      (member) => this.#leases.watch(member),
-      (task, workerId) => this.#tellIfShort(task, workerId),
+      {
+        roster: this.#roster,
+        store: this.#store,
+        leaseInRow: (member) => this.#leases.watch(member),
+        takenAtLast: (task, workerId) => this.#tellIfShort(task, workerId),
+        wakeAt: (at) => this.#alarm.wakeAt(at),
+      },
+      Date.now(),
     );
     this.#leases = new Leases({
-      storage: ctx.storage,
+      alarm: this.#alarm,
       store: this.#store,
       roster: this.#roster,
       dispatcher: this.#dispatcher,
@@ -257,7 +264,10 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
-    await this.#leases.expire(Date.now());
+    this.#alarm.consumed();
+    const now = Date.now();
+    await this.#leases.expire(now);
+    this.#dispatcher.pump(now);
   }
 
   /** A job looks after its tasks once a lease; one whose task may take less time than that must know when it begins. */

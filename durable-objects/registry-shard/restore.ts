@@ -1,4 +1,5 @@
 import { taskTypesOf } from "@batuta/worker/protocol";
+import { readLeases } from "./lease.ts";
 import type { Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { readAttachment } from "./sockets.ts";
@@ -48,7 +49,7 @@ export function restore(
     member.draining = said.draining;
     member.idleSince = said.idleSince;
     member.seenAt = said.seenAt;
-    for (const lease of said.leases) roster.hold(member, { ...lease, row: null, expiresAt: null });
+    for (const lease of readLeases(said)) roster.hold(member, { ...lease, row: null, expiresAt: null });
   }
   for (const member of roster.all()) roster.refresh(member);
 }

@@ -44,8 +44,9 @@ export function candidateOf(member: Member): Candidate | null {
   if (member.info === null) return null;
   return {
     id: member.id,
+    info: member.info,
     // A worker that waits for tasks has said so louder than its last heartbeat, which may be seconds old.
-    info: { ...member.info, status: "idle" },
+    status: "idle",
     tasks: tasksOf(member),
     free: freeSlots(member),
     held: member.leases.size,
@@ -58,6 +59,7 @@ export function candidateOf(member: Member): Candidate | null {
 export class Roster {
   readonly #members = new Map<string, Member>();
   readonly #holders = new Map<string, Member>();
+  readonly #heldOf = { task_type: new Map<string, number>(), client: new Map<string, number>() };
   readonly #ready = new Map<string, Set<Member>>();
   #turns = 0;
   readonly #unkept = new Set<Member>();
@@ -109,13 +111,22 @@ export class Roster {
     member.turn = ++this.#turns;
   }
 
+  /** Tasks of a type, or of a client, that workers of this shard have. */
+  heldOf(scope: "task_type" | "client", name: string): number {
+    return this.#heldOf[scope].get(name) ?? 0;
+  }
+
+  /** The member has the task, or has it under new terms. */
   hold(member: Member, held: HeldLease): void {
+    this.#count(member.leases.get(held.taskId) ?? null, -1);
+    this.#count(held, 1);
     member.leases.set(held.taskId, held);
     this.#holders.set(held.taskId, member);
   }
 
   release(member: Member, taskId: string): HeldLease | null {
     const held = member.leases.get(taskId) ?? null;
+    this.#count(held, -1);
     member.leases.delete(taskId);
     if (this.#holders.get(taskId) === member) this.#holders.delete(taskId);
     return held;
@@ -149,6 +160,18 @@ export class Roster {
   /** The types a member could take now. */
   typesOf(member: Member): ReadonlySet<string> {
     return this.#readyTypes.get(member) ?? NOTHING;
+  }
+
+  #count(held: HeldLease | null, step: 1 | -1): void {
+    if (held === null) return;
+    for (const [scope, name] of [
+      ["task_type", held.type],
+      ["client", held.client],
+    ] as const) {
+      const count = this.heldOf(scope, name) + step;
+      if (count > 0) this.#heldOf[scope].set(name, count);
+      else this.#heldOf[scope].delete(name);
+    }
   }
 
   #index(member: Member, types: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
 /**
  * Tables of a registry shard. Only what must outlive an eviction and is not in a socket's attachment:
- * registrations, tasks that wait, leases that no open socket carries, and attempts that were let go before they came. Integer keys, so that a row is one
+ * registrations, tasks that wait, leases that no open socket carries, attempts that were let go before they came, and the paces of limited rates. Integer keys, so that a row is one
  * written row and not two.
  */
 const MIGRATIONS: readonly string[] = [
@@ -8,6 +8,7 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE waiting (seq INTEGER PRIMARY KEY, task_id TEXT NOT NULL, offer TEXT NOT NULL);
    CREATE TABLE leases (seq INTEGER PRIMARY KEY, worker_id TEXT NOT NULL, lease TEXT NOT NULL, expires_at INTEGER);`,
   `CREATE TABLE unwanted (seq INTEGER PRIMARY KEY, task_id TEXT NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL)`,
+  `CREATE TABLE paces (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
 ];
 
 /** Brings the object's tables to the present version; each step runs once. */

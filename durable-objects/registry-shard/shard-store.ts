@@ -1,4 +1,6 @@
+import { z } from "zod";
 import { workerRegistration, type WorkerRegistration } from "@batuta/worker/protocol";
+import { demand, type Demand } from "../../src/dispatch/demand.ts";
 import { offer, type Offer } from "../../src/dispatch/offer.ts";
 import type { Waiting } from "../../src/dispatch/waiting-list.ts";
 import { lease, type Lease } from "./lease.ts";
@@ -14,6 +16,21 @@ export interface StoredLease {
   readonly lease: Lease;
   readonly expiresAt: number | null;
 }
+
+export interface WaitingTask {
+  readonly entry: Waiting;
+  readonly attempt: number;
+  readonly demand: Demand;
+}
+
+const waitingTask = z
+  .looseObject({
+    taskId: z.string(),
+    priority: z.number(),
+    attempt: z.number(),
+    since: z.number().optional(),
+  })
+  .transform((offer) => ({ ...offer, demand: demand.parse(offer) }));
 
 /** `at` is when its job let it go. */
 export interface UnwantedAttempt {
@@ -51,19 +68,18 @@ export class ShardStore {
     this.#sql.exec("DELETE FROM workers WHERE worker_id = ?", workerId);
   }
 
-  /** The waiting tasks without their offers, in the order of arrival. */
-  waiting(): Array<Waiting & { readonly attempt: number }> {
-    const rows = this.#sql.exec<{ seq: number; task_id: string; type: string; priority: number; attempt: number }>(
-      `SELECT seq, task_id, offer ->> '$.type' AS type, offer ->> '$.priority' AS priority, offer ->> '$.attempt' AS attempt
-       FROM waiting ORDER BY seq`,
+  /**
+   * The waiting tasks without what only their workers need, in the order of arrival.
+   * @param now for those that do not say since when they wait
+   */
+  waiting(now: number): WaitingTask[] {
+    const rows = this.#sql.exec<{ seq: number; offer: string }>(
+      "SELECT seq, json_remove(offer, '$.params', '$.tracing') AS offer FROM waiting ORDER BY seq",
     );
-    return rows.toArray().map((row) => ({
-      taskId: row.task_id,
-      type: row.type,
-      priority: row.priority,
-      seq: row.seq,
-      attempt: row.attempt,
-    }));
+    return rows.toArray().map((row) => {
+      const { taskId, priority, attempt, since, demand } = waitingTask.parse(JSON.parse(row.offer));
+      return { entry: { taskId, priority, since: since ?? now, seq: row.seq }, attempt, demand };
+    });
   }
 
   addWaiting(task: Offer): number {
@@ -127,5 +143,19 @@ export class ShardStore {
 
   deleteUnwantedBefore(end: number): void {
     this.#sql.exec("DELETE FROM unwanted WHERE at < ?", end);
+  }
+
+  /** The paces of limited rates, epoch ms by name (see `src/dispatch/throttles.ts`). */
+  paces(): Map<string, number> {
+    const rows = this.#sql.exec<{ name: string; at: number }>("SELECT name, at FROM paces");
+    return new Map(rows.toArray().map(({ name, at }) => [name, at]));
+  }
+
+  keepPace(name: string, at: number): void {
+    this.#sql.exec(
+      "INSERT INTO paces (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at",
+      name,
+      at,
+    );
   }
 }

@@ -1,5 +1,5 @@
 import type { ServerFrame } from "@batuta/worker/protocol";
-import { attachment, type Attachment, type WorkerAttachment } from "./lease.ts";
+import { attachment, shortLeases, type Attachment, type WorkerAttachment } from "./lease.ts";
 import type { Member } from "./roster.ts";
 
 /** Close codes and reasons the platform accepts; a reason may not pass 123 bytes. */
@@ -39,7 +39,7 @@ export function writeAttachment(member: Member): void {
     draining: member.draining,
     idleSince: member.idleSince,
     seenAt: member.seenAt,
-    leases: [...member.leases.values()].flatMap(({ row, expiresAt: _end, ...lease }) => (row === null ? [lease] : [])),
+    ...shortLeases([...member.leases.values()].filter((held) => held.row === null)),
   };
   try {
     member.socket.serializeAttachment(value);

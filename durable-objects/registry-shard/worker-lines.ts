@@ -11,6 +11,7 @@ import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { readLeases } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
 import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
@@ -99,7 +100,7 @@ export class WorkerLines {
     if (who.kind === "worker" && (member.socket === socket || member.socket === null)) {
       const now = Date.now();
       // When its closing is what woke this object, the socket need not have been among those it was restored from.
-      for (const lease of who.leases) {
+      for (const lease of readLeases(who)) {
         if (roster.holderOf(lease.taskId) === null) roster.hold(member, { ...lease, row: null, expiresAt: null });
       }
       leases.orphan(member, now);
@@ -209,5 +210,6 @@ export class WorkerLines {
     const told = callObject(this.#needs.env.JOBS, held.jobId, (job) => job.leaseLost(taskId, held.attempt, "returned"));
     // The job's own check finds the task again if this word does not reach it.
     this.#needs.ctx.waitUntil(told.catch(() => undefined));
+    this.#needs.dispatcher.fill(member, Date.now());
   }
 }

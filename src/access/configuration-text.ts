@@ -1,3 +1,4 @@
+import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
 import { parse } from "toml";
 import { z } from "zod";
 
@@ -11,7 +12,7 @@ export interface FileKind {
   noun: string;
 }
 
-const table = z.record(z.string(), z.unknown());
+const table = jsonObject;
 
 /**
  * Reads a TOML text of named tables, each by `schema`, in the order of the file. Both layouts are read, also side by
@@ -36,16 +37,22 @@ export function nameTable(kind: FileKind, name: string): string {
   return `${kind.noun} '${name}' in ${kind.file}`;
 }
 
-function readTables(text: string, kind: FileKind): Parsed<[name: string, fields: unknown][]> {
-  let top: Record<string, unknown>;
+/** Reads a TOML text as it is, or says in which line it is wrong. */
+export function readToml(text: string, { noun, file }: Pick<FileKind, "noun" | "file">): Parsed<JsonObject> {
   try {
-    top = table.parse(parse(text));
+    return { ok: true, value: table.parse(parse(text)) };
   } catch (error) {
     return {
       ok: false,
-      error: `Invalid ${kind.noun} configuration file: ${kind.file}, ${describeSyntaxError(error)}. Correct the line; texts need quotes around them.`,
+      error: `Invalid ${noun} configuration file: ${file}, ${describeSyntaxError(error)}. Correct the line; texts need quotes around them.`,
     };
   }
+}
+
+function readTables(text: string, kind: FileKind): Parsed<[name: string, fields: unknown][]> {
+  const read = readToml(text, kind);
+  if (!read.ok) return read;
+  const top = read.value;
   const section = top[kind.section];
   const tables = isSection(section)
     ? Object.entries(top).flatMap((entry) => (entry[0] === kind.section ? Object.entries(section) : [entry]))

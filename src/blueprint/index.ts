@@ -11,7 +11,6 @@ export type { Action, Actions } from "./actions.ts";
 export type {
   ApprovalRequest,
   ChildRequest,
-  DispatchStrategy,
   EventRequest,
   RetryPolicy,
   SleepRequest,
@@ -29,3 +28,7 @@ export type {
   JobClient,
   Predicate,
 } from "./context.ts";
+export { strategy } from "../dispatch/strategies.ts";
+export type { CustomStrategy, DispatchStrategy, Rank } from "../dispatch/strategies.ts";
+export type { Candidate } from "../dispatch/matching.ts";
+export type { Demand } from "../dispatch/demand.ts";

@@ -1,10 +1,8 @@
 import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
 import { z } from "zod";
-import { MAX_APPROVERS, MAX_DURATION_SECONDS } from "../limits.ts";
-
-/** How a worker is chosen among those that fit (spec §3). */
-const STRATEGIES = ["default", "round_robin", "least_connections", "cheapest", "best_value"] as const;
-export type DispatchStrategy = (typeof STRATEGIES)[number];
+import { resourceRequirements, type ResourceRequirements } from "../dispatch/requirements.ts";
+import { isStrategy, type CustomStrategy, type DispatchStrategy } from "../dispatch/strategies.ts";
+import { MAX_APPROVERS, MAX_DURATION_SECONDS, MAX_TASK_NAMES } from "../limits.ts";
 
 /** When and how often a failure that may pass is tried again. What is left out is the deployment's default. */
 export interface RetryPolicy {
@@ -24,9 +22,20 @@ export interface TaskRequest {
   readonly type: string;
   /** Anything that JSON can carry, 256 KB at most. */
   readonly params?: unknown;
-  readonly dispatchStrategy?: DispatchStrategy;
-  /** What the worker's machine must have: `{ gpu_info: { model, vram_gb }, installed_models: [...] }`. */
-  readonly resourceRequirements?: JsonObject;
+  /** How a worker is chosen among those that fit; see docs/reference/blueprints.md. */
+  readonly dispatchStrategy?: DispatchStrategy | CustomStrategy;
+  /** What the worker's machine must have: `{ gpu_info: { model, vram_gb }, ram_gb: 16, installed_models: [...] }`. */
+  readonly resourceRequirements?: ResourceRequirements;
+  /** Words the worker must bear, all of them. */
+  readonly tags?: readonly string[];
+  /** The only workers that may take it, by id. */
+  readonly requiredWorkers?: readonly string[];
+  /** Workers that may not take it, by id. */
+  readonly excludedWorkers?: readonly string[];
+  /** Exact version of the worker's skill for the type; only workers that tell one fit. */
+  readonly skillVersion?: string;
+  /** Exact type of the worker's skill. */
+  readonly skillType?: string;
   /** Longest run of one attempt, counted from the moment a worker takes it. Default WORKER_TIMEOUT_SECONDS. */
   readonly timeoutSeconds?: number;
   /** Longest wait of one attempt for a worker to take it. Default none: the task waits for a worker. */
@@ -34,9 +43,9 @@ export interface TaskRequest {
   /** Longest time from the first dispatch to a result, waiting and retries included. Default none. */
   readonly resultTimeoutSeconds?: number;
   readonly retry?: RetryPolicy;
-  /** Highest `cost_per_second` of a worker that may take the task. */
+  /** Highest cost of a worker that may take the task: its `cost_per_skill` for the type, else its `cost_per_second`. */
   readonly maxCost?: number;
-  /** Larger goes first; default 0. */
+  /** Larger goes first; default 0. A task that waits long enough passes more important ones: none starves. */
   readonly priority?: number;
 }
 
@@ -88,6 +97,8 @@ export interface SleepRequest {
 const seconds = z.number().positive().max(MAX_DURATION_SECONDS);
 const word = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, '_' or '-'");
 
+const names = z.array(z.string().min(1).max(128)).max(MAX_TASK_NAMES);
+
 export const retryPolicy = z.object({
   maxAttempts: z.int().positive().optional(),
   initialMs: z.number().min(0).optional(),
@@ -98,8 +109,16 @@ export const retryPolicy = z.object({
 export const taskRequest = z.object({
   type: z.string().min(1),
   params: z.unknown().optional(),
-  dispatchStrategy: z.enum(STRATEGIES).optional(),
-  resourceRequirements: jsonObject.optional(),
+  dispatchStrategy: z
+    .string()
+    .refine(isStrategy, { error: ({ input }) => `there is no strategy called ${JSON.stringify(input)}` })
+    .optional(),
+  resourceRequirements: resourceRequirements.optional(),
+  tags: names.optional(),
+  requiredWorkers: names.optional(),
+  excludedWorkers: names.optional(),
+  skillVersion: z.string().min(1).optional(),
+  skillType: z.string().min(1).optional(),
   timeoutSeconds: seconds.optional(),
   dispatchTimeoutSeconds: seconds.optional(),
   resultTimeoutSeconds: seconds.optional(),

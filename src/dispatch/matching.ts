@@ -1,11 +1,13 @@
 import type { Heartbeat } from "@batuta/worker/protocol";
-import { z } from "zod";
-import type { Offer } from "./offer.ts";
+import type { Demand } from "./demand.ts";
+import { requirementCheck, skillOf } from "./requirements.ts";
 
 /** A worker as matching sees it: what it said of itself, and what it can take now. */
 export interface Candidate {
   readonly id: string;
   readonly info: Heartbeat;
+  /** The worker's status; a worker that waits for tasks is `idle`, whatever its last heartbeat said. */
+  readonly status: string;
   /** Task types it takes at present. */
   readonly tasks: ReadonlySet<string>;
   /** Tasks it can take at once. */
@@ -13,49 +15,52 @@ export interface Candidate {
   readonly held: number;
   /** Number of the last hand-over to it, counted over all workers; 0 for none yet. */
   readonly turn: number;
-  /** Epoch ms since when it holds nothing new; the longest idle wins ties. */
+  /** Epoch ms of the last task that it took or ended; the longest idle wins ties. */
   readonly idleSince: number;
 }
 
-const requirementsShape = z.looseObject({
-  gpu_info: z.looseObject({ model: z.string().optional(), vram_gb: z.number().optional() }).nullish(),
-  installed_models: z.array(z.string()).optional(),
-});
-
-function lacksResources(info: Heartbeat, requirements: NonNullable<Offer["requirements"]>): string | null {
-  const wanted = requirementsShape.safeParse(requirements);
-  if (!wanted.success) return "the task's resource requirements cannot be read";
-  const { gpu_info: gpu, installed_models: models } = wanted.data;
-  if (gpu !== undefined && gpu !== null) {
-    const has = info.resources?.gpu_info;
-    if (has === undefined || has === null) return "no gpu";
-    if (gpu.model !== undefined && !(has.model ?? "").includes(gpu.model))
-      return `gpu ${has.model ?? "unknown"} is not ${gpu.model}`;
-    if (gpu.vram_gb !== undefined && (has.vram_gb ?? 0) < gpu.vram_gb)
-      return `vram ${has.vram_gb ?? 0} < ${gpu.vram_gb}`;
-  }
-  if (models !== undefined) {
-    const installed = new Set((info.installed_models ?? []).map((model) => model.name));
-    const missing = models.find((name) => !installed.has(name));
-    if (missing !== undefined) return `model ${missing} is not installed`;
-  }
-  return null;
+/** What a task of this type costs on the worker, by its own word; what it does not tell may cost anything. */
+export function costOf({ info }: Candidate, type: string): number {
+  const skills = info.cost_per_skill ?? info.capabilities?.cost_per_skill;
+  return skills?.[type] ?? info.cost_per_second ?? info.cost ?? Infinity;
 }
 
+/** Says what rules a worker out; null when it can take the task now. */
+export type Rule = (worker: Candidate) => string | null;
+
 /**
- * What rules the worker out for the task, in the order of spec §3: status, task type, resources, cost.
- * @returns null when the worker can take the task now
+ * What rules workers out for a task, in the order of spec §3: status, task type, resources, cost; then the words,
+ * names and versions the task asks for, and last whether there is a free slot.
  */
-export function ruledOut(worker: Candidate, task: Offer): string | null {
-  if (worker.info.status !== undefined && worker.info.status !== "idle") return `status is ${worker.info.status}`;
-  if (!worker.tasks.has(task.type)) return `does not take ${task.type}`;
-  if (task.requirements !== null) {
-    const lack = lacksResources(worker.info, task.requirements);
+export function ruleOf(task: Demand): Rule {
+  const { type, maxCost, tags = [], requiredWorkers: only = [], excludedWorkers: not = [] } = task;
+  const { skillVersion, skillType } = task;
+  const lacksResources = requirementCheck(task.requirements);
+  return (worker) => {
+    if (worker.status !== "idle") return `status is ${worker.status}`;
+    if (!worker.tasks.has(type)) return `does not take ${type}`;
+    const lack = lacksResources?.(worker.info, type) ?? null;
     if (lack !== null) return lack;
-  }
-  if (task.maxCost !== null) {
-    const cost = worker.info.cost_per_second ?? Infinity;
-    if (cost > task.maxCost) return `cost ${cost} > ${task.maxCost}`;
-  }
-  return worker.free > 0 ? null : "has no free slot";
+    if (maxCost !== null) {
+      const cost = costOf(worker, type);
+      if (cost > maxCost) return `cost ${cost === Infinity ? "unknown" : cost} > ${maxCost}`;
+    }
+    if (tags.length > 0) {
+      const has = worker.info.tags ?? [];
+      const missing = tags.find((tag) => !has.includes(tag));
+      if (missing !== undefined) return `has no tag ${missing}`;
+    }
+    if (only.length > 0 && !only.includes(worker.id)) return "is not one of the workers that the task asks for";
+    if (not.includes(worker.id)) return "is one of the workers that the task excludes";
+    if (skillVersion !== undefined || skillType !== undefined) {
+      const skill = skillOf(worker.info, type);
+      if (skillVersion !== undefined && skill?.version !== skillVersion) {
+        return `skill version ${skill?.version ?? "unknown"} is not ${skillVersion}`;
+      }
+      if (skillType !== undefined && skill?.type !== skillType) {
+        return `skill type ${skill?.type ?? "unknown"} is not ${skillType}`;
+      }
+    }
+    return worker.free > 0 ? null : "has no free slot";
+  };
 }

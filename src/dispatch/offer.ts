@@ -1,23 +1,21 @@
-import { jsonObject, type TaskPayload } from "@batuta/worker/protocol";
+import type { TaskPayload } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { JobRecord, Task } from "../job/record.ts";
 import { runTimeMs } from "../job/work.ts";
+import { demand } from "./demand.ts";
 
 /** A task on offer to the registry: everything needed to choose a worker and to hand it over. */
-export const offer = z.object({
+export const offer = demand.extend({
   jobId: z.string(),
   taskId: z.string(),
   attempt: z.number().int(),
   lease: z.string(),
-  type: z.string(),
   params: z.unknown(),
   tracing: z.record(z.string(), z.string()),
-  client: z.string(),
   priority: z.number(),
-  strategy: z.string(),
-  requirements: jsonObject.nullable(),
-  maxCost: z.number().nullable(),
   timeoutMs: z.number(),
+  /** Since when the attempt waits for a worker, epoch ms: its age decides its place in the line. Absent: since it came. */
+  since: z.number().optional(),
 });
 export type Offer = z.infer<typeof offer>;
 
@@ -47,6 +45,12 @@ export function offerOf(job: JobRecord, task: Task, defaultTimeoutMs: number): O
     strategy: request.dispatchStrategy ?? "default",
     requirements: request.resourceRequirements ?? null,
     maxCost: request.maxCost ?? null,
+    ...(request.tags === undefined ? {} : { tags: [...request.tags] }),
+    ...(request.requiredWorkers === undefined ? {} : { requiredWorkers: [...request.requiredWorkers] }),
+    ...(request.excludedWorkers === undefined ? {} : { excludedWorkers: [...request.excludedWorkers] }),
+    ...(request.skillVersion === undefined ? {} : { skillVersion: request.skillVersion }),
+    ...(request.skillType === undefined ? {} : { skillType: request.skillType }),
+    since: task.dispatchedAt,
     timeoutMs: runTimeMs(request, defaultTimeoutMs),
   };
 }

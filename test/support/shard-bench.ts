@@ -5,8 +5,10 @@ import { Leases } from "../../durable-objects/registry-shard/leases.ts";
 import { restore } from "../../durable-objects/registry-shard/restore.ts";
 import { Roster, type Member } from "../../durable-objects/registry-shard/roster.ts";
 import { migrateShard } from "../../durable-objects/registry-shard/shard-schema.ts";
+import { ShardAlarm } from "../../durable-objects/registry-shard/shard-alarm.ts";
 import { ShardStore } from "../../durable-objects/registry-shard/shard-store.ts";
 import { readConfiguration } from "../../src/configuration.ts";
+import { NO_POLICY, type DispatchPolicy } from "../../src/dispatch/policy.ts";
 import type { Offer } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
@@ -28,20 +30,30 @@ export class ShardBench {
   readonly told: (readonly [taskId: string, attempt: number, reason: LossReason])[] = [];
   /** Set: jobs cannot be told. */
   jobsAreAway = false;
+  /** What the deployment says of limits and shares. */
+  readonly policy: DispatchPolicy;
   roster: Roster;
   dispatcher: Dispatcher;
   leases: Leases;
+  #alarm: ShardAlarm;
 
-  constructor() {
+  constructor(policy = NO_POLICY) {
+    this.policy = policy;
     migrateShard(this.sqlite.storage);
     this.store = new ShardStore(this.sqlite.storage.sql);
-    [this.roster, this.dispatcher, this.leases] = this.#wake();
+    [this.roster, this.dispatcher, this.leases, this.#alarm] = this.#wake();
   }
 
   /** The object loses its memory between two turns; rows and the attachments of open sockets are left. */
   async evict(): Promise<void> {
     await Promise.resolve();
-    [this.roster, this.dispatcher, this.leases] = this.#wake();
+    [this.roster, this.dispatcher, this.leases, this.#alarm] = this.#wake();
+  }
+
+  async alarmGoesOff(): Promise<void> {
+    this.#alarm.consumed();
+    await this.leases.expire(this.now);
+    this.dispatcher.pump(this.now);
   }
 
   register(id: string, tasks: readonly string[] = ["resize"], info: Partial<WorkerRegistration> = {}): Member {
@@ -125,7 +137,7 @@ export class ShardBench {
     );
     return {
       held: held.toSorted(),
-      waiting: this.store.waiting().map(({ taskId, attempt }) => `${taskId}#${attempt}`),
+      waiting: this.store.waiting(this.now).map(({ entry, attempt }) => `${entry.taskId}#${attempt}`),
     };
   }
 
@@ -139,15 +151,26 @@ export class ShardBench {
     return socket;
   }
 
-  #wake(): [Roster, Dispatcher, Leases] {
+  #wake(): [Roster, Dispatcher, Leases, ShardAlarm] {
     const roster = new Roster();
     const open = this.sockets
       .filter((socket) => socket.readyState === WebSocket.OPEN)
       .map((socket) => socket.asWebSocket());
     restore(roster, this.store, open, this.now);
-    const dispatcher = new Dispatcher(roster, this.store, (member) => this.leases.watch(member));
+    const alarm = new ShardAlarm(this.sqlite.storage);
+    const dispatcher = new Dispatcher(
+      {
+        roster,
+        store: this.store,
+        leaseInRow: (member) => this.leases.watch(member),
+        takenAtLast: () => {},
+        wakeAt: (at) => alarm.wakeAt(at),
+      },
+      this.now,
+    );
+    dispatcher.follow(this.policy);
     const leases = new Leases({
-      storage: this.sqlite.storage,
+      alarm,
       store: this.store,
       roster,
       dispatcher,
@@ -155,7 +178,7 @@ export class ShardBench {
       lastPong: (socket) => this.pongs.get(socket) ?? null,
       lost: (lease, reason) => this.#lost(lease, reason),
     });
-    return [roster, dispatcher, leases];
+    return [roster, dispatcher, leases, alarm];
   }
 
   #lost({ taskId, attempt }: Lease, reason: LossReason): Promise<void> {

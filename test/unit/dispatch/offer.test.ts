@@ -16,6 +16,11 @@ describe("the offer of a task", () => {
         dispatchStrategy: "cheapest",
         resourceRequirements: { gpu_info: {} },
         maxCost: 0.5,
+        tags: ["eu"],
+        requiredWorkers: ["w1"],
+        excludedWorkers: ["w2"],
+        skillVersion: "2",
+        skillType: "image",
         timeoutSeconds: 90,
       },
     });
@@ -32,6 +37,12 @@ describe("the offer of a task", () => {
       strategy: "cheapest",
       requirements: { gpu_info: {} },
       maxCost: 0.5,
+      tags: ["eu"],
+      requiredWorkers: ["w1"],
+      excludedWorkers: ["w2"],
+      skillVersion: "2",
+      skillType: "image",
+      since: T0,
       timeoutMs: 90_000,
     });
   });

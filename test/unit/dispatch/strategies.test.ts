@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Candidate } from "../../../src/dispatch/matching.ts";
-import { choose } from "../../../src/dispatch/strategies.ts";
+import { choose, isStrategy, strategy as ownStrategy } from "../../../src/dispatch/strategies.ts";
 import { candidate, offerFor } from "../../support/dispatch-builders.ts";
 
 /** Few values, so that ties are common. */
@@ -14,7 +14,7 @@ const workers = fc
       reputation: few(0, 0.5, 1),
       load: few(0, 0.5),
       hot: fc.boolean(),
-      held: fc.nat({ max: 2 }),
+      held: fc.nat({ max: 4 }),
       free: fc.integer({ min: 1, max: 2 }),
       turn: fc.nat({ max: 2 }),
       idleSince: fc.nat({ max: 2 }),
@@ -39,17 +39,23 @@ const value = (worker: Candidate) => {
 
 /** What each strategy looks at, the most important first; the smallest is best. */
 const LOOKS_AT: Readonly<Record<string, readonly ((worker: Candidate) => number)[]>> = {
-  default: [(worker) => (worker.info.hot_cache?.includes("resize") === true ? 0 : 1), cost, busyShare],
+  default: [(worker) => (worker.info.hot_cache?.includes("resize") === true ? 0 : 1), cost],
   round_robin: [(worker) => worker.turn],
   least_connections: [busyShare, (worker) => worker.info.load ?? 0],
   cheapest: [cost],
   best_value: [value],
+  overflow: [(worker) => (worker.held < 3 ? 0 : 1), (worker) => (worker.held < 3 ? cost(worker) : worker.held), cost],
 };
 
-/** The best by one measure after the other; then the longest idle, then the lowest id. */
+/** The best by one measure after the other; then who holds least, the longest idle, the longest without a turn, the lowest id. */
 function bestOf(candidates: readonly Candidate[], strategy: string): Candidate | undefined {
   let left = [...candidates];
-  for (const measure of [...(LOOKS_AT[strategy] ?? []), (worker: Candidate) => worker.idleSince]) {
+  for (const measure of [
+    ...(LOOKS_AT[strategy] ?? []),
+    busyShare,
+    (worker: Candidate) => worker.idleSince,
+    (worker: Candidate) => worker.turn,
+  ]) {
     const best = Math.min(...left.map(measure));
     left = left.filter((worker) => measure(worker) === best);
   }
@@ -110,4 +116,13 @@ describe("by example", () => {
     const ruined = candidate("c", { cost_per_second: 0.1, reputation: 0 });
     expect(choose([known, unknown, ruined], offerFor("t", { strategy: "best_value" }))).toBe(unknown);
   });
+});
+
+test("a deployment's own strategy is known by its name, and a name is given once", () => {
+  const heaviest = ownStrategy("heaviest", (worker) => [-(worker.info.load ?? 0)]);
+  const [light, heavy] = [candidate("a", { load: 0.1 }), candidate("b", { load: 0.9 })];
+  expect(choose([light, heavy], offerFor("t", { strategy: heaviest }))).toBe(heavy);
+  expect([isStrategy("heaviest"), isStrategy("overflow"), isStrategy("lightest")]).toEqual([true, true, false]);
+  expect(() => ownStrategy("heaviest", () => [])).toThrow('There is a strategy called "heaviest" already.');
+  expect(() => ownStrategy("cheapest", () => [])).toThrow(TypeError);
 });

@@ -1,88 +1,248 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { WaitingList, type Waiting } from "../../../src/dispatch/waiting-list.ts";
+import type { Demand } from "../../../src/dispatch/demand.ts";
+import { WaitingList } from "../../../src/dispatch/waiting-list.ts";
+import { offerFor } from "../../support/dispatch-builders.ts";
+import { T0 } from "../../support/job-builders.ts";
 
-/** The list as a sorted array: what the real one is held against. */
-class SortedArray {
-  entries: Waiting[] = [];
+const AGING_MS = 60_000;
 
-  add(entry: Waiting): void {
-    this.entries = [...this.entries, entry].toSorted((a, b) => b.priority - a.priority || a.seq - b.seq);
+interface Known {
+  readonly taskId: string;
+  readonly priority: number;
+  readonly since: number;
+  readonly seq: number;
+  readonly demand: Demand;
+}
+
+/** The list as one array that is searched anew each time: what the real one is held against. */
+class PlainList {
+  tasks: Known[] = [];
+  readonly #share = new Map<string, number>();
+  readonly #servedAt = new Map<string, number>();
+  #now = 0;
+
+  add(task: Known): void {
+    const { client } = task.demand;
+    if (!this.tasks.some((other) => other.demand.client === client)) {
+      this.#share.set(client, Math.max(this.#share.get(client) ?? this.#now, this.#now));
+    }
+    this.tasks.push(task);
   }
 
-  remove(taskId: string): Waiting | null {
-    const found = this.entries.find((entry) => entry.taskId === taskId) ?? null;
-    this.entries = this.entries.filter((entry) => entry !== found);
-    return found;
+  remove(taskId: string): void {
+    this.tasks = this.tasks.filter((task) => task.taskId !== taskId);
   }
 
-  inOrder(types: readonly string[]): Waiting[] {
-    return this.entries.filter((entry) => types.includes(entry.type));
+  served(client: string, now: number, weight: number): void {
+    const share = this.#share.get(client) ?? this.#now;
+    this.#now = Math.max(this.#now, share);
+    this.#share.set(client, share + 1 / weight);
+    this.#servedAt.set(client, now);
+  }
+
+  next(types: readonly string[], now: number): string | null {
+    const age = (task: Known) => task.since - task.priority * AGING_MS;
+    const fitting = this.tasks.filter((task) => types.includes(task.demand.type));
+    const firsts = [...new Set(fitting.map((task) => task.demand.client))].flatMap((client) => {
+      const own = fitting.filter((task) => task.demand.client === client);
+      return own.toSorted((a, b) => age(a) - age(b) || a.seq - b.seq).slice(0, 1);
+    });
+    const level = (task: Known) => {
+      const waited = now - Math.max(task.since, this.#servedAt.get(task.demand.client) ?? -Infinity);
+      return task.priority + Math.max(0, Math.floor(waited / AGING_MS));
+    };
+    const share = (task: Known) => this.#share.get(task.demand.client) ?? 0;
+    const [first] = firsts.toSorted(
+      (a, b) => level(b) - level(a) || share(a) - share(b) || age(a) - age(b) || a.seq - b.seq,
+    );
+    return first?.taskId ?? null;
   }
 }
 
-const TYPES = ["resize", "crop", "sheet"] as const;
+const TYPES = ["resize", "crop"] as const;
 const command = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      add: fc.constantFrom(...TYPES),
+      do: fc.constant("add" as const),
+      type: fc.constantFrom(...TYPES),
+      client: fc.constantFrom("alice", "bob", "carol"),
       priority: fc.constantFrom(-1, 0, 0.5, 1, 2),
-      /** Rows are read back in the order of arrival, but a restored shard may add them in any. */
-      seq: fc.nat({ max: 1_000 }),
+      maxCost: fc.constantFrom(null, 1),
+      waited: fc.nat({ max: 200_000 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ remove: fc.nat({ max: 30 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("remove" as const), pick: fc.nat({ max: 30 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("serve" as const), types: fc.subarray([...TYPES], { minLength: 1 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.nat({ max: 100_000 }) }) },
 );
 
 describe("the waiting list", () => {
-  test("is what a sorted array would be, for every choice of types", () => {
+  test("hands over in the order of a plain array that is searched anew each time", () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const [list, model] = [new WaitingList(), new SortedArray()];
-        const used = new Set<number>();
-        let added = 0;
+        const [list, model] = [new WaitingList(AGING_MS), new PlainList()];
+        let [now, added] = [T0, 0];
         for (const each of commands) {
-          if ("remove" in each) {
-            expect(list.remove(`t${each.remove}`)).toBe(model.remove(`t${each.remove}`));
-          } else if (!used.has(each.seq)) {
-            used.add(each.seq);
-            const entry = { taskId: `t${added++}`, type: each.add, priority: each.priority, seq: each.seq };
-            list.add(entry);
-            model.add(entry);
+          if (each.do === "add") {
+            const { type, client, maxCost, priority } = each;
+            const entry = { taskId: `t${added}`, priority, since: now - each.waited, seq: added };
+            const demand = offerFor("t", { type, client, maxCost });
+            added += 1;
+            list.add(entry, demand);
+            model.add({ ...entry, demand });
+          } else if (each.do === "remove") {
+            expect(list.remove(`t${each.pick}`)?.taskId).toBe(
+              model.tasks.find((task) => task.taskId === `t${each.pick}`)?.taskId,
+            );
+            model.remove(`t${each.pick}`);
+          } else if (each.do === "serve") {
+            const next = list.next(each.types, () => true, now);
+            expect(next?.entry.taskId ?? null).toBe(model.next(each.types, now));
+            if (next === null) continue;
+            const { client } = next.line.demand;
+            const weight = client === "carol" ? 2 : 1;
+            list.served(client, now, weight);
+            model.served(client, now, weight);
+            list.remove(next.entry.taskId);
+            model.remove(next.entry.taskId);
+          } else now += each.ms;
+          expect(list.size).toBe(model.tasks.length);
+          for (const type of TYPES) {
+            expect(list.sizeOf(type)).toBe(model.tasks.filter((task) => task.demand.type === type).length);
           }
-          expect(list.size).toBe(model.entries.length);
-          for (let id = 0; id < added; id += 1) {
-            expect(list.has(`t${id}`)).toBe(model.entries.some((entry) => entry.taskId === `t${id}`));
-          }
-        }
-        for (const types of [[], ["resize"], ["crop", "sheet"], [...TYPES], ["unheard_of", "sheet"]]) {
-          expect([...list.inOrder(types)]).toEqual(model.inOrder(types));
         }
       }),
     );
   });
 
-  test("hands over the more important first, then the older", () => {
-    const list = new WaitingList();
-    for (const [taskId, priority, seq] of [
-      ["old", 0, 1],
-      ["urgent", 5, 3],
-      ["new", 0, 2],
-      ["later", -1, 0],
-    ] as const) {
-      list.add({ taskId, type: seq % 2 === 0 ? "crop" : "resize", priority, seq });
+  test("asks about tasks with the same demand once", () => {
+    const list = new WaitingList(AGING_MS);
+    for (let n = 0; n < 100; n += 1) {
+      const demand = offerFor(`t${n}`, { requirements: { ram_gb: n % 2 } });
+      list.add({ taskId: `t${n}`, priority: 0, since: T0, seq: n }, demand);
     }
-    expect([...list.inOrder(["resize", "crop"])].map((entry) => entry.taskId)).toEqual([
-      "urgent",
-      "old",
-      "new",
-      "later",
-    ]);
+    let asked = 0;
+    const next = list.next(
+      ["resize"],
+      ({ demand }) => {
+        asked += 1;
+        return demand.requirements?.["ram_gb"] === 1;
+      },
+      T0,
+    );
+    expect([next?.entry.taskId, asked]).toEqual(["t1", 2]);
   });
 
   test("knows nothing of what was never added", () => {
-    expect(new WaitingList().remove("t")).toBeNull();
-    expect(new WaitingList().has("t")).toBe(false);
+    const list = new WaitingList(AGING_MS);
+    expect([list.remove("t"), list.has("t"), list.placeOf("t", () => 1)]).toEqual([null, false, null]);
+  });
+});
+
+/** Serves until the list is empty, a second apart. */
+function order(list: WaitingList, weights: Readonly<Record<string, number>> = {}): string[] {
+  const served: string[] = [];
+  for (let now = T0; ; now += 1_000) {
+    const next = list.next(["resize"], () => true, now);
+    if (next === null) return served;
+    served.push(next.entry.taskId);
+    const { client } = next.line.demand;
+    list.served(client, now, weights[client] ?? 1);
+    list.remove(next.entry.taskId);
+  }
+}
+
+function filled(tasks: readonly { id: string; client: string; priority?: number; since?: number }[]): WaitingList {
+  const list = new WaitingList(AGING_MS);
+  for (const [seq, { id, client, priority = 0, since = T0 }] of tasks.entries()) {
+    list.add({ taskId: id, priority, since, seq }, offerFor(id, { client }));
+  }
+  return list;
+}
+
+const many = (client: string, count: number, priority = 0) =>
+  Array.from({ length: count }, (_, n) => ({ id: `${client}${n}`, client, priority }));
+
+describe("fairness", () => {
+  test("one client's many tasks cost another's one task one turn", () => {
+    const list = filled([...many("alice", 10_000), { id: "bob", client: "bob" }]);
+    expect(list.placeOf("bob", () => 1)).toEqual({ ahead: 1, place: 1, ofClient: 1, ofType: 10_001 });
+    expect(order(list).indexOf("bob")).toBeLessThanOrEqual(1);
+  });
+
+  test("a client with twice the weight gets twice as much", () => {
+    const first = order(filled([...many("alice", 100), ...many("bob", 100)]), { alice: 2 }).slice(0, 60);
+    expect(first.filter((id) => id.startsWith("alice"))).toHaveLength(40);
+  });
+
+  test("in any stretch, clients that wait all the while get as much as each other, but for one", () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom("a", "b", "c"), { minLength: 30, maxLength: 90 }), (clients) => {
+        const tasks = clients.map((client, n) => ({ id: `${client}${n}`, client }));
+        const served = order(filled(tasks));
+        const least = Math.min(...["a", "b", "c"].map((name) => clients.filter((each) => each === name).length));
+        const early = served.slice(0, 3 * least);
+        const counts = ["a", "b", "c"].map((name) => early.filter((id) => id.startsWith(name)).length);
+        expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  test("a client that comes late does not make up for when it was away", () => {
+    const list = filled(many("alice", 50));
+    for (let now = T0; now < T0 + 20_000; now += 1_000) {
+      const next = list.next(["resize"], () => true, now);
+      list.served("alice", now, 1);
+      list.remove(next?.entry.taskId ?? "");
+    }
+    for (const { id, client } of many("bob", 30)) {
+      list.add(
+        { taskId: id, priority: 0, since: T0 + 20_000, seq: 1_000 + Number(id.slice(3)) },
+        offerFor(id, { client }),
+      );
+    }
+    const bobs = order(list)
+      .slice(0, 20)
+      .filter((id) => id.startsWith("bob"));
+    expect(bobs.length).toBeGreaterThanOrEqual(9);
+    expect(bobs.length).toBeLessThanOrEqual(11);
+  });
+});
+
+describe("priority", () => {
+  test("the more important goes first, then the older, whoever's they are", () => {
+    const list = filled([
+      { id: "old", client: "alice" },
+      { id: "new", client: "alice" },
+      { id: "urgent", client: "bob", priority: 5 },
+      { id: "later", client: "alice", priority: -1 },
+    ]);
+    expect(order(list)).toEqual(["urgent", "old", "new", "later"]);
+  });
+
+  test("a task of low priority does not starve behind its own client's", () => {
+    const list = filled([{ id: "low", client: "alice", priority: 0 }]);
+    let [seq, low] = [1, -1];
+    for (let n = 0; n < 400 && low < 0; n += 1) {
+      const now = T0 + n * 1_000;
+      list.add({ taskId: `high${n}`, priority: 3, since: now, seq: (seq += 1) }, offerFor("h"));
+      const next = list.next(["resize"], () => true, now);
+      list.served("alice", now, 1);
+      list.remove(next?.entry.taskId ?? "");
+      if (next?.entry.taskId === "low") low = n;
+    }
+    // Three steps of priority are worth three minutes.
+    expect(low).toBeGreaterThanOrEqual(180);
+    expect(low).toBeLessThan(190);
+  });
+
+  test("nor behind another client's, however many there are", () => {
+    const served = order(filled([...many("alice", 1_000, 5), { id: "low", client: "bob" }]));
+    expect(served.indexOf("low")).toBeLessThanOrEqual(5 * 60 + 1);
   });
 });

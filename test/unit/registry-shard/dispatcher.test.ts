@@ -1,4 +1,8 @@
+import { serialize } from "node:v8";
 import { beforeEach, describe, expect, test } from "vitest";
+import { readLeases } from "../../../durable-objects/registry-shard/lease.ts";
+import { readAttachment } from "../../../durable-objects/registry-shard/sockets.ts";
+import { parsePolicy } from "../../../src/dispatch/policy.ts";
 import { offerFor } from "../../support/dispatch-builders.ts";
 import { FakeWorkerSocket } from "../../support/fake-worker-socket.ts";
 import { T0 } from "../../support/job-builders.ts";
@@ -17,10 +21,10 @@ describe("an offered task", () => {
     expect(shard.offer(offerFor("t", { attempt: 2 }))).toBe("assigned");
     expect(socket.sent).toMatchObject([{ type: "task", task: { task_id: "t", attempt: 2, lease: "lease-of-t" } }]);
     await Promise.resolve();
-    expect(socket.deserializeAttachment()).toMatchObject({
-      workerId: "w",
-      leases: [{ jobId: "job", taskId: "t", attempt: 2, word: "lease-of-t", type: "resize", since: T0 }],
-    });
+    const kept = readAttachment(socket.asWebSocket());
+    expect(kept?.kind === "worker" && readLeases(kept)).toEqual([
+      { jobId: "job", taskId: "t", attempt: 2, word: "lease-of-t", type: "resize", client: "alice", since: T0 },
+    ]);
     expect(shard.sqlite.writes).toEqual([]);
   });
 
@@ -144,7 +148,7 @@ describe("a task that nobody wants any more", () => {
   test("stops waiting", () => {
     shard.offer(offerFor("t"));
     expect([shard.dispatcher.withdraw("t"), shard.dispatcher.withdraw("t")]).toEqual([true, false]);
-    expect([shard.dispatcher.waitingAttempt("t"), shard.store.waiting()]).toEqual([null, []]);
+    expect([shard.dispatcher.waitingAttempt("t"), shard.store.waiting(T0)]).toEqual([null, []]);
   });
 
   test.each(["connect", "poll"] as const)(
@@ -219,4 +223,66 @@ test("a task keeps its place in the line when the worker it was about to go to t
   shard.roster.refresh(member);
   shard.dispatcher.fill(member, shard.now);
   expect(shard.whereabouts.waiting).toEqual(["first#1", "second#1"]);
+});
+
+describe("a limit", () => {
+  const policyOf = (toml: string) => {
+    const parsed = parsePolicy(toml);
+    if (!parsed.ok) throw new Error(parsed.error);
+    return parsed.value;
+  };
+
+  test("of tasks at once holds tasks back while workers are free, and lets the next go when one ends, whoever takes it", async () => {
+    shard = new ShardBench(policyOf("[task_types.resize]\nmax_concurrent = 2"));
+    for (const id of ["a", "b", "c"]) shard.connect(id, 2, ["resize", "crop"]);
+    for (const id of ["t0", "t1", "t2", "t3"]) shard.offer(offerFor(id));
+    shard.offer(offerFor("c0", { type: "crop" }));
+    expect(shard.whereabouts).toMatchObject({ held: { length: 3 }, waiting: ["t2#1", "t3#1"] });
+    expect(shard.dispatcher.lookAt("t2", shard.now)?.block).toMatchObject({ kind: "concurrency", limit: 2 });
+    await shard.evict();
+    shard.finish("t0");
+    expect(shard.whereabouts.waiting).toEqual(["t3#1"]);
+    shard.finish("t1");
+    shard.finish("t2");
+    expect(shard.whereabouts).toMatchObject({ held: { length: 2 }, waiting: [] });
+  });
+
+  test("of one client leaves the workers to the others", () => {
+    shard = new ShardBench(policyOf("[clients.alice]\nmax_concurrent = 1"));
+    shard.connect("w", 3);
+    for (const id of ["t0", "t1"]) shard.offer(offerFor(id));
+    expect(shard.offer(offerFor("b0", { client: "bob" }))).toBe("assigned");
+    expect(shard.whereabouts).toEqual({ held: ["w:b0#1", "w:t0#1"], waiting: ["t1#1"] });
+  });
+
+  test("of a rate sets the alarm for the next task, which then goes to any worker that fits", async () => {
+    shard = new ShardBench(policyOf("[task_types.resize]\nrate_limit = 1\nrate_period_seconds = 10"));
+    shard.connect("w", 3);
+    for (const id of ["t0", "t1", "t2"]) shard.offer(offerFor(id));
+    expect(shard.whereabouts).toEqual({ held: ["w:t0#1"], waiting: ["t1#1", "t2#1"] });
+    expect(shard.sqlite.alarms.at(-1)).toBe(T0 + 10_000);
+    await shard.evict();
+    shard.now = T0 + 10_000;
+    await shard.alarmGoesOff();
+    expect(shard.whereabouts).toEqual({ held: ["w:t0#1", "w:t1#1"], waiting: ["t2#1"] });
+    expect(shard.sqlite.alarms.at(-1)).toBe(T0 + 20_000);
+    // One that comes the moment the next may go does not jump the line.
+    shard.now = T0 + 20_000;
+    shard.offer(offerFor("t3"));
+    expect(shard.whereabouts.waiting).toEqual(["t3#1"]);
+  });
+});
+
+test("64 leases and their names fit an attachment", async () => {
+  const job = "0f3a2b54-6c1d-4e8f-9a7b-5d2c4e6f8a1b";
+  const socket = shard.connect("w", 64, ["a-rather-long-task-type-name-of-fifty-characters-ok", "resize"]);
+  for (let n = 0; n < 64; n += 1) {
+    const taskId = `${job}-${n}`;
+    shard.offer(
+      offerFor(taskId, { jobId: job, client: `client-${n}-with-a-name-of-some-length`, lease: "0f3a2b54-6c1d-4e8f" }),
+    );
+  }
+  shard.roster.keep(shard.member("w"));
+  await Promise.resolve();
+  expect(serialize(socket.deserializeAttachment()).byteLength).toBeLessThan(12_000);
 });

@@ -20,7 +20,7 @@ const claim = (task_id: string, attempt = 1) => ({ job_id: "job", task_id, attem
 /** Time passes and the alarm goes off. */
 async function at(ms: number): Promise<void> {
   shard.now = T0 + ms;
-  await shard.leases.expire(shard.now);
+  await shard.alarmGoesOff();
 }
 
 describe("a worker is alive", () => {

@@ -6,7 +6,17 @@ import { FakeWorkerSocket } from "../../support/fake-worker-socket.ts";
 import { T0 } from "../../support/job-builders.ts";
 
 function held(taskId: string): HeldLease {
-  return { jobId: "job", taskId, attempt: 1, word: "w", type: "resize", since: T0, row: null, expiresAt: null };
+  return {
+    jobId: "job",
+    taskId,
+    attempt: 1,
+    word: "w",
+    type: "resize",
+    client: "alice",
+    since: T0,
+    row: null,
+    expiresAt: null,
+  };
 }
 
 const poll = () => new FakeWorkerSocket().asWebSocket();
@@ -112,7 +122,7 @@ describe("a member as matching sees it", () => {
   test("is idle when it asks for tasks, whatever its last heartbeat said", () => {
     const member = new Roster().member("w", T0);
     Object.assign(member, { info: { worker_id: "w", status: "busy" } });
-    expect(candidateOf(member)?.info.status).toBe("idle");
+    expect(candidateOf(member)?.status).toBe("idle");
   });
 
   test("has nothing free while it drains", () => {

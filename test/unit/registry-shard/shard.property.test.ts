@@ -71,7 +71,7 @@ class Trial {
         return;
       case "pass":
         shard.now += command.ms;
-        await shard.leases.expire(shard.now);
+        await shard.alarmGoesOff();
         // The job answers a loss with a new attempt, as soon as it has heard of it.
         for (const [id, attempt] of shard.told.splice(0)) this.#anew(id, attempt);
         return;

@@ -3,24 +3,40 @@ import { identifier } from "./identifiers.ts";
 
 const gpuInfo = z.looseObject({ model: z.string().optional(), vram_gb: z.number().optional() });
 
+/** What the later generation tells of a task type. */
+const skillInfo = z.looseObject({ name: z.string(), version: z.string().nullish(), type: z.string().nullish() });
+
 /** What a worker says of itself; every member but the id may be left out, and unknown members are kept and shown. */
 const workerFields = {
   worker_type: z.string().optional(),
   supported_tasks: z.array(z.string()).optional(),
   /** The later generation's words for the same: what it takes now, and all it could (reference D.9). */
   available_skills: z.array(z.string()).optional(),
-  supported_skills: z.array(z.looseObject({ name: z.string() })).optional(),
+  supported_skills: z.array(skillInfo).optional(),
   max_concurrent_tasks: z.number().int().positive().optional(),
   status: z.string().optional(),
   load: z.number().optional(),
   /** The tasks a polling worker has, so that one it never received is noticed. */
   current_tasks: z.array(z.string()).optional(),
   hot_cache: z.array(z.string()).optional(),
+  /** Skills whose models are all loaded. */
+  hot_skills: z.array(z.string()).optional(),
+  /** Words that tasks may ask for. */
+  tags: z.array(z.string()).optional(),
+  /** Version of the worker's program. */
+  version: z.string().optional(),
   cost_per_second: z.number().optional(),
+  /** The first generation's word, which it no longer uses. */
+  cost: z.number().optional(),
   cost_per_skill: z.record(z.string(), z.number()).optional(),
   resources: z.looseObject({ gpu_info: gpuInfo.nullish() }).optional(),
   installed_models: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })).optional(),
-  capabilities: z.looseObject({ websockets: z.boolean().optional() }).optional(),
+  capabilities: z
+    .looseObject({
+      websockets: z.boolean().optional(),
+      cost_per_skill: z.record(z.string(), z.number()).optional(),
+    })
+    .optional(),
 };
 
 /** Body of `POST /_worker/workers/register` (spec §5; reference D.2). */
