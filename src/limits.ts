@@ -52,6 +52,10 @@ export const MAX_PAGE = 1_000;
 /** Largest queue message: the platform takes 128,000 bytes, of which about 100 are its own. */
 export const MAX_QUEUE_MESSAGE_BYTES = 120_000;
 
+/** Deliveries after the first before a message goes to the dead-letter queue, and those of the dead-letter queue itself (the platform's most). As in `wrangler.toml`. */
+export const QUEUE_RETRIES = 10;
+export const DEAD_RETRIES = 100;
+
 /** Messages in one queue send. */
 export const MAX_QUEUE_BATCH = 100;
 

@@ -1,11 +1,12 @@
 import { readConfiguration } from "./configuration.ts";
+import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeDispatch } from "./dispatch/consumer.ts";
 import type { Env } from "./env.ts";
 import { consumeHistory } from "./history/consumer.ts";
 import { consumeNotices } from "./notices/consumer.ts";
 import { log } from "./observability/log.ts";
 
-/** Routes a batch to the consumer of its queue. What ends in the dead-letter queue is logged, never passed over in silence. */
+/** Routes a batch to the consumer of its queue; that of the dead-letter queue takes what the others could not settle. */
 export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
   const settings = readConfiguration(env);
   if (batch.queue.startsWith("batuta-dispatch")) return consumeDispatch(batch.messages, env, settings);
@@ -15,8 +16,5 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
       log(settings, "ERROR", "history.trouble", { error }),
     );
   }
-  for (const message of batch.messages) {
-    log(settings, "ERROR", "queue.dead_letter", { queue: batch.queue, id: message.id, attempts: message.attempts });
-    message.ack();
-  }
+  return consumeDeadLetters(batch.messages, env, settings);
 }

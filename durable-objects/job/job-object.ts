@@ -195,6 +195,14 @@ export class JobObject extends DurableObject<Env> {
     this.#upkeep.lose(taskId, attempt, reason);
   }
 
+  /**
+   * The offer of an attempt could not be brought to the registry, in all its tries.
+   * @returns whether that changed the job: it is no news of an attempt that is not current any more
+   */
+  undeliverable(taskId: string, attempt: number, reason: string): boolean {
+    return this.#upkeep.giveUp(taskId, attempt, reason);
+  }
+
   /** A worker has taken an attempt that had to wait: its time runs from now. */
   taskTaken(taskId: string, attempt: number, workerId: string): void {
     const { record } = this.#live;

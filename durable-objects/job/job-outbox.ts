@@ -7,6 +7,7 @@ import {
 } from "../../src/limits.ts";
 import type { JobHistoryMessage } from "../../src/history/events.ts";
 import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
+import { isOverloaded } from "../../src/dispatch/shard-call.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
 import { jsonBytes } from "../../src/job/state-history.ts";
@@ -16,6 +17,9 @@ import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
+
+/** Pause before a shard that has too much to do is offered what it did not take. */
+const OVERLOADED_PAUSE_SECONDS = 10;
 
 /** A queue message but for what surrounds its offers. */
 const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
@@ -46,12 +50,18 @@ export class JobOutbox {
     const shard = shardOfJob(job.id);
     const direct = this.#settings.dispatchVia === "auto" && tasks.length <= MAX_DIRECT_BRANCHES;
     for (const some of chunks(offers, OFFERS_PER_CALL)) {
-      const placed = direct ? await this.#direct(shard, some) : null;
-      if (placed === null) await this.#queued(shard, some);
-      for (const [i, { workerId }] of (placed ?? []).entries()) {
+      const placed = direct ? await this.#direct(shard, some) : "away";
+      if (typeof placed === "string") {
+        await this.#queued(shard, some, placed === "overloaded" ? OVERLOADED_PAUSE_SECONDS : 0);
+        continue;
+      }
+      for (const [i, { workerId }] of placed.entries()) {
         const taskId = some[i]?.taskId;
         if (workerId !== null && taskId !== undefined) takers.set(taskId, workerId);
       }
+      // The queue tries again, and tells the job in the end.
+      const refused = some.filter((_, i) => placed[i]?.is === "refused");
+      if (refused.length > 0) await this.#queued(shard, refused, 0);
     }
     return takers;
   }
@@ -119,19 +129,18 @@ export class JobOutbox {
     return answers;
   }
 
-  /** @returns null when the shard did not answer */
-  async #direct(shard: string, offers: Offer[]): Promise<Placed[] | null> {
+  async #direct(shard: string, offers: Offer[]): Promise<Placed[] | "away" | "overloaded"> {
     try {
       return await callObject(this.#env.REGISTRY, shard, (registry) => registry.offer(offers));
-    } catch {
-      return null;
+    } catch (error) {
+      return isOverloaded(error) ? "overloaded" : "away";
     }
   }
 
-  async #queued(shard: string, offers: Offer[]): Promise<void> {
+  async #queued(shard: string, offers: Offer[], delaySeconds: number): Promise<void> {
     const { messages, large } = packOffers(shard, offers);
     try {
-      await queueProducer(this.#env, "dispatch").send(messages);
+      await queueProducer(this.#env, "dispatch").send(messages, delaySeconds === 0 ? {} : { delaySeconds });
     } catch {
       // The job's check offers anew what did not arrive.
     }

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { readConfiguration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
+import { DEAD_RETRIES, QUEUE_RETRIES } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
 import { consumeQueue } from "../../src/queues.ts";
 import { LocalBatch } from "./local-batch.ts";
@@ -31,13 +32,13 @@ interface Batching {
   maxRetries: number;
 }
 
-const AT_ONCE: Batching = { size: 25, waitMs: 0, gatherMs: 0, maxRetries: 10 };
+const AT_ONCE: Batching = { size: 25, waitMs: 0, gatherMs: 0, maxRetries: QUEUE_RETRIES };
 const BATCHING: Record<string, Batching> = {
   dispatch: AT_ONCE,
-  history: { size: 100, waitMs: 1_000, gatherMs: 10, maxRetries: 10 },
+  history: { size: 100, waitMs: 1_000, gatherMs: 10, maxRetries: QUEUE_RETRIES },
   // Small, for a receiver that does not answer holds up its batch, and batches are delivered one after the other.
-  notices: { size: 10, waitMs: 0, gatherMs: 0, maxRetries: 10 },
-  dead: { size: 25, waitMs: 5_000, gatherMs: 0, maxRetries: 10 },
+  notices: { size: 10, waitMs: 0, gatherMs: 0, maxRetries: QUEUE_RETRIES },
+  dead: { size: 25, waitMs: 5_000, gatherMs: 0, maxRetries: DEAD_RETRIES },
 };
 
 /**

@@ -34,10 +34,11 @@ export type TaskWhereabouts =
 /** What became of an attempt that was to be taken back. */
 export type Withdrawn = "withdrawn" | "held" | "unsure" | "unknown";
 
-/** Where an offered task went, and the worker that has it. */
+/** Where an offered task went, and the worker that has it. `refused`: it could not be placed, for the reason in `error`. */
 export interface Placed {
-  readonly is: Placement;
+  readonly is: Placement | "refused";
   readonly workerId: string | null;
+  readonly error?: string;
 }
 
 /** How long the answer to a poll may be on its way to the worker. */
@@ -145,16 +146,21 @@ export class RegistryShard extends DurableObject<Env> {
     });
   }
 
-  /** Takes tasks on offer. Idempotent by task and attempt. */
+  /** Takes tasks on offer. Idempotent by task and attempt. One that cannot be placed is no harm to the others. */
   offer(offers: Offer[]): Placed[] {
     const now = Date.now();
-    const place = () =>
-      offers.map((task) => {
-        const is = this.#dispatcher.place(task, now);
-        return { is, workerId: this.#roster.holderOf(task.taskId)?.id ?? null };
-      });
+    const place = () => offers.map((task) => this.#place(task, now));
     // One offer writes one row or none; only several must be written together.
     return offers.length === 1 ? place() : this.ctx.storage.transactionSync(place);
+  }
+
+  #place(task: Offer, now: number): Placed {
+    try {
+      const is = this.#dispatcher.place(task, now);
+      return { is, workerId: this.#roster.holderOf(task.taskId)?.id ?? null };
+    } catch (error) {
+      return { is: "refused", workerId: null, error: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   /** What became of these attempts, so that a job can offer anew what nobody knows. */

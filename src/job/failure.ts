@@ -7,17 +7,20 @@ import { nextAttempt } from "./work.ts";
 
 const MAX_CODE_CHARS = 100;
 
-/**
- * Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6). `TIMEOUT_ERROR` is our own word
- * for an attempt that we ended; a worker that gives up by a limit of its own may do better next time.
- */
+/** A task that never came to a worker, because its offer could not be brought to the registry. */
+export const DISPATCH_ERROR = "DISPATCH_ERROR";
+
+/** Our own words, for attempts that we ended ourselves; of a worker they mean a failure that may pass. */
+const OWN_CODES: ReadonlySet<string> = new Set(["TIMEOUT_ERROR", DISPATCH_ERROR]);
+
+/** Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6). */
 export function failureOf(outcome: TaskOutcome): Failure {
   const { error } = outcome;
   if (typeof error === "string") return { code: "TRANSIENT_ERROR", message: error.slice(0, MAX_ERROR_CHARS) };
   if (error === undefined || error === null) return { code: "TRANSIENT_ERROR", message: "No error details provided." };
   const { code = "TRANSIENT_ERROR", message = "No error message provided." } = error;
   return {
-    code: code === "TIMEOUT_ERROR" ? "TRANSIENT_ERROR" : code.slice(0, MAX_CODE_CHARS),
+    code: OWN_CODES.has(code) ? "TRANSIENT_ERROR" : code.slice(0, MAX_CODE_CHARS),
     message: message.slice(0, MAX_ERROR_CHARS),
   };
 }
@@ -44,6 +47,7 @@ const FINAL: ReadonlyMap<string, FinalEnd> = new Map<string, FinalEnd>([
     { status: "failed", text: (message) => `Task failed due to data integrity mismatch: ${message}` },
   ],
   ["TIMEOUT_ERROR", { status: "failed", text: (message) => message }],
+  [DISPATCH_ERROR, { status: "quarantined", text: (message) => `Task could not be dispatched. ${message}` }],
 ]);
 
 /** True when no further attempt is to be made: the failure is final, or the attempts are spent. A child job retries for itself. */

@@ -116,24 +116,42 @@ function settle(
   const error = outcome.kind === "delivered" ? null : outcome.error;
   if (pause === null) message.ack();
   else message.retry({ delaySeconds: pause });
-  const { kind, job_id, client } = notice;
+  const { job_id, client } = notice;
   const url = targetOf(notice);
   const level = { delivered: "DEBUG", retrying: "WARNING", failed: "ERROR", refused: "ERROR" } as const;
   log(settings, level[status], `notice.${status}`, { id: notice.id, job_id, client, target: url, tries, error });
+  return {
+    ...rowOf(message, notice, now),
+    status,
+    last_status_code: outcome.statusCode,
+    last_error: error,
+    next_attempt_at: pause === null ? null : now + pause * 1000,
+  };
+}
+
+/** The row of a notice whose deliveries were cut off, each of them, before they came to anything. */
+export function deadNotice(message: NoticeDelivery, notice: NoticeMessage, now: number): Delivery {
+  return {
+    ...rowOf(message, notice, now),
+    status: "failed",
+    last_status_code: null,
+    last_error: "Given up: each try was cut off before it came to an end.",
+    next_attempt_at: null,
+  };
+}
+
+function rowOf(message: NoticeDelivery, notice: NoticeMessage, now: number) {
+  const { kind, job_id, client } = notice;
   return {
     id: notice.kind === "webhook" ? notice.id : `${notice.id}-ask-${(notice.only ?? 0) + 1}`,
     job_id,
     client,
     kind,
     event: eventOf(notice),
-    url,
-    status,
-    attempts: tries,
-    last_status_code: outcome.statusCode,
-    last_error: error,
+    url: targetOf(notice),
+    attempts: message.attempts,
     created_at: message.timestamp.getTime(),
     updated_at: now,
-    next_attempt_at: pause === null ? null : now + pause * 1000,
   };
 }
 

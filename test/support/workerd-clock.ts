@@ -53,9 +53,9 @@ export const jobAlarm = (jobId: string, ms = 0): Promise<boolean> => alarm(jobOb
 /** @returns whether an alarm was due `ms` from now; it has run then */
 export const shardAlarm = (ms = 0): Promise<boolean> => alarm(shard(), ms);
 
-/** Delivers what is in one of the embedded server's queues. */
-export async function deliver(queue: "dispatch" | "history" | "notices"): Promise<void> {
-  pass(1_000);
+/** Delivers what is in one of the embedded server's queues and is due `ms` from now. */
+export async function deliver(queue: "dispatch" | "history" | "notices" | "dead", ms = 1_000): Promise<void> {
+  pass(ms);
   await runDurableObjectAlarm(env.LOCAL_QUEUES.getByName(queue));
 }
 

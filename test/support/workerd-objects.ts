@@ -2,6 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { TaskPayload } from "@batuta/worker/protocol";
 import { vi } from "vitest";
+import { Dispatcher } from "../../durable-objects/registry-shard/dispatcher.ts";
 
 export const shard = () => env.REGISTRY.getByName("shard-0");
 export const jobObject = (id: string) => env.JOBS.getByName(id);
@@ -28,5 +29,26 @@ export function makeUnreachable(...names: readonly string[]) {
   return vi.spyOn(namespaces, "getByName").mockImplementation(function (this: typeof env.REGISTRY, name, options) {
     if (names.includes(name)) throw new Error(`${name} is away.`);
     return getByName.call(this, name, options);
+  });
+}
+
+/** The platform says that the object of this name has too much to do, until mocks are restored. @returns the calls to it */
+export function makeOverloaded(name: string) {
+  const { getByName } = namespaces;
+  const refused = vi.fn(() => {
+    throw Object.assign(new Error("Durable Object is overloaded."), { overloaded: true, retryable: true });
+  });
+  vi.spyOn(namespaces, "getByName").mockImplementation(function (this: typeof env.REGISTRY, asked, options) {
+    return asked === name ? refused() : getByName.call(this, asked, options);
+  });
+  return refused;
+}
+
+/** The shard cannot place tasks of this type, until mocks are restored. */
+export function refuse(type: string): void {
+  const { place } = Dispatcher.prototype;
+  vi.spyOn(Dispatcher.prototype, "place").mockImplementation(function (this: Dispatcher, task, now) {
+    if (task.type === type) throw new Error(`There is no room for ${type}.`);
+    return place.call(this, task, now);
   });
 }

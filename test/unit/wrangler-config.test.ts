@@ -4,6 +4,7 @@ import { parse } from "toml";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { COMPATIBILITY_DATE, HISTORY_DATABASE, OBJECTS } from "../../cli/src/server/embedded-worker.ts";
+import { DEAD_RETRIES, MAX_QUEUE_MESSAGE_BYTES, QUEUE_RETRIES } from "../../src/limits.ts";
 import { MAX_TRIES } from "../../src/notices/backoff.ts";
 
 const textOf = (path: string) => readFileSync(join(import.meta.dirname, "../..", path), "utf8");
@@ -120,6 +121,21 @@ test("a queue of notices does not give a delivery up before its tries are used",
   for (const [, { queues }] of ENVIRONMENTS) {
     const notices = queues.consumers.find((each) => each.queue.startsWith("batuta-notices"));
     expect(notices?.max_retries).toBeGreaterThanOrEqual(MAX_TRIES - 1);
+  }
+});
+
+test("the queues give up when the rest of the system believes they do", () => {
+  for (const [, { queues }] of ENVIRONMENTS) {
+    for (const each of queues.consumers) {
+      expect(each.max_retries).toBe(each.queue.startsWith("batuta-dead") ? DEAD_RETRIES : QUEUE_RETRIES);
+    }
+  }
+});
+
+test("a batch of the dispatch queue fits one call to a shard, which may carry 32 MiB", () => {
+  for (const [, { queues }] of ENVIRONMENTS) {
+    const dispatch = queues.consumers.find((each) => each.queue.startsWith("batuta-dispatch"));
+    expect((dispatch?.max_batch_size ?? Infinity) * MAX_QUEUE_MESSAGE_BYTES).toBeLessThan(16 * 1024 * 1024);
   }
 });
 

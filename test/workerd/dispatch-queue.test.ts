@@ -11,7 +11,7 @@ import type { JobRecord, Task } from "../../src/job/record.ts";
 import { consumeQueue } from "../../src/queues.ts";
 import { unique } from "../support/workerd-api.ts";
 import { deliver, WAYS } from "../support/workerd-clock.ts";
-import { makeUnreachable } from "../support/workerd-objects.ts";
+import { makeOverloaded, makeUnreachable, refuse } from "../support/workerd-objects.ts";
 import { socketWorker } from "../support/workerd-worker.ts";
 
 afterEach(() => {
@@ -58,6 +58,15 @@ async function consume(bodies: readonly unknown[], attempts = 1) {
   const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
   return { acknowledged: explicitAcks.toSorted(), again };
 }
+
+/** A pause of which half is chance. */
+function expectPause(seconds: number | undefined, longest: number): void {
+  expect(seconds).toBeGreaterThanOrEqual(longest / 2);
+  expect(seconds).toBeLessThanOrEqual(longest);
+}
+
+/** An offer of which eight fill a message. */
+const large = (type: string): Offer => offerOf(someJob(), someTask(type, { text: "x".repeat(14_000) }), 1_000);
 
 const message = (shard: string, ...offers: Offer[]) => ({ v: 1, shard, offers });
 
@@ -106,9 +115,46 @@ describe.each(WAYS)("a batch of the dispatch queue, %s,", (_, between) => {
     await between();
     makeUnreachable("another");
     const bodies = [message("another", someOffer(type)), message("shard-0", someOffer(type))];
-    expect(await consume(bodies)).toEqual({ acknowledged: ["m1"], again: { m0: 2 } });
-    expect((await consume(bodies, 4)).again).toEqual({ m0: 8 });
+    const { acknowledged, again } = await consume(bodies);
+    expect(acknowledged).toEqual(["m1"]);
+    expectPause(again["m0"], 2);
+    expectPause((await consume(bodies, 4)).again["m0"], 16);
     expect(await connected.task()).toMatchObject({ type });
+  });
+
+  test("is left to rest for longer by a shard that has too much to do, and is not brought to it at once again", async () => {
+    await between();
+    const offer = makeOverloaded("shard-0");
+    const { acknowledged, again } = await consume([message("shard-0", someOffer(unique()))]);
+    expect(acknowledged).toEqual([]);
+    expectPause(again["m0"], 30);
+    expect(offer).toHaveBeenCalledTimes(1);
+  });
+
+  test("is done with but for the message that holds what the shard refuses", async () => {
+    const [type, bad] = [unique(), unique()];
+    const connected = await socketWorker([type], { slots: 3 });
+    await between();
+    refuse(bad);
+    const [one, two, three] = [someOffer(type), someOffer(type), someOffer(type)];
+    const bodies = [message("shard-0", one), message("shard-0", two, someOffer(bad)), message("shard-0", three)];
+    const { acknowledged, again } = await consume(bodies);
+    expect(acknowledged).toEqual(["m0", "m2"]);
+    expectPause(again["m1"], 2);
+    for (const { taskId } of [one, two, three]) expect(await connected.task()).toMatchObject({ task_id: taskId });
+    await consume(bodies);
+    expect(await connected.rest(), "what was taken is not taken twice").toEqual([]);
+  });
+
+  test("however large, is one call", async () => {
+    await between();
+    const offer = vi.spyOn(RegistryShard.prototype, "offer");
+    const type = unique();
+    const bodies = Array.from({ length: 25 }, () =>
+      message("shard-0", ...Array.from({ length: 8 }, () => large(type))),
+    );
+    expect((await consume(bodies)).acknowledged).toHaveLength(25);
+    expect(offer.mock.calls.map(([offers]) => offers.length)).toEqual([200]);
   });
 });
 
