@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { retryDelayMs } from "../../durable-objects/queue/local-batch.ts";
 import type { QueueObject } from "../../durable-objects/queue/queue-object.ts";
+import { DEAD_RETRIES } from "../../src/limits.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 
 /** Far ahead, so that alarms wait for the tests to run them. */
@@ -226,11 +227,11 @@ describe("a consumer's word", () => {
   test("is final for dead letters", async () => {
     await dead.consumeWith((batch) => batch.retryAll());
     await dead.send([{ n: 1 }]);
-    for (let delivery = 1; delivery <= 11; delivery += 1) {
+    for (let delivery = 1; delivery <= DEAD_RETRIES + 1; delivery += 1) {
       now = (await dead.alarmAt()) ?? now;
       expect(await dead.deliver()).toBe(true);
     }
-    expect(delivered).toHaveLength(11);
+    expect(delivered).toHaveLength(DEAD_RETRIES + 1);
     expect(await dead.alarmAt()).toBeNull();
   });
 });
