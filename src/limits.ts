@@ -36,6 +36,9 @@ export const MAX_FRAME_BYTES = 256 * 1024 + 4096;
 /** Tasks one socket worker may hold: its leases live in the socket's attachment, which may not pass 16,384 bytes. */
 export const MAX_SOCKET_SLOTS = 64;
 
+/** What a worker has loaded, as JSON, beside its leases in that attachment; more is forgotten with the object's memory. */
+export const MAX_KEPT_HOT_CHARS = 2_000;
+
 /** History events in one queue message; with texts cut to MAX_EVENT_ERROR_CHARS they fit its size. */
 export const EVENTS_PER_MESSAGE = 25;
 export const MAX_EVENT_ERROR_CHARS = 1_000;

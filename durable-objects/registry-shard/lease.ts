@@ -1,3 +1,4 @@
+import { taskLimit } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { Offer } from "../../src/dispatch/offer.ts";
 
@@ -55,6 +56,12 @@ export const attachment = z.discriminatedUnion("kind", [
     /** Null until the worker says hello: then the socket carries commands only. */
     slots: z.number().nullable(),
     tasks: z.array(z.string()),
+    limits: z.array(taskLimit).default([]),
+    /** What it last said to have loaded; null when it said nothing, or more than there is place for. */
+    hot: z
+      .object({ cache: z.array(z.string()), skills: z.array(z.string()) })
+      .nullable()
+      .default(null),
     draining: z.boolean(),
     idleSince: z.number(),
     /** Without it, each start of the object would look like a sign of life. */

@@ -96,7 +96,7 @@ export class Leases {
       const waited = dispatcher.withdraw(claim.task_id);
       if (held === undefined && !waited) unproven.push(claim);
       const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
-      const { type = "", client = "", since = now } = held ?? {};
+      const { type = claim.type ?? "", client = "", since = now } = held ?? {};
       roster.hold(member, { type, client, since, ...lease, row: null, expiresAt: null });
       return true;
     });

@@ -46,6 +46,10 @@ export function restore(
     member.socket = socket;
     member.slots = said.slots;
     member.socketTasks = new Set(said.tasks);
+    member.socketLimits = said.limits;
+    if (member.info !== null && said.hot !== null) {
+      member.info = { ...member.info, hot_cache: said.hot.cache, hot_skills: said.hot.skills };
+    }
     member.draining = said.draining;
     member.idleSince = said.idleSince;
     member.seenAt = said.seenAt;

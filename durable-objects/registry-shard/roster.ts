@@ -1,7 +1,8 @@
-import type { WorkerRegistration } from "@batuta/worker/protocol";
+import type { TaskLimit, WorkerRegistration } from "@batuta/worker/protocol";
 import type { Candidate } from "../../src/dispatch/matching.ts";
 import type { HeldLease } from "./lease.ts";
 import { writeAttachment } from "./sockets.ts";
+import { fullTasks } from "./worker-state.ts";
 
 /** A worker as the shard knows it: a cache of rows and socket attachments, rebuilt after each eviction. */
 export interface Member {
@@ -18,6 +19,7 @@ export interface Member {
   /** Tasks at once over the socket; null while the socket carries commands only. */
   slots: number | null;
   socketTasks: ReadonlySet<string>;
+  socketLimits: readonly TaskLimit[];
   registeredTasks: ReadonlySet<string>;
   draining: boolean;
   idleSince: number;
@@ -34,6 +36,12 @@ function tasksOf(member: Member): ReadonlySet<string> {
   return member.slots === null ? member.registeredTasks : member.socketTasks;
 }
 
+/** The types of which it has as many already as it takes at once. */
+function fullOf(member: Member): ReadonlySet<string> {
+  const limits = member.slots === null ? member.info?.task_limits : member.socketLimits;
+  return limits === undefined || limits.length === 0 ? NOTHING : fullTasks(limits, member.leases.values());
+}
+
 function freeSlots(member: Member): number {
   if (member.draining || member.info === null) return 0;
   return member.slots === null ? member.polls.size : member.slots - member.leases.size;
@@ -48,6 +56,7 @@ export function candidateOf(member: Member): Candidate | null {
     // A worker that waits for tasks has said so louder than its last heartbeat, which may be seconds old.
     status: "idle",
     tasks: tasksOf(member),
+    full: fullOf(member),
     free: freeSlots(member),
     held: member.leases.size,
     idleSince: member.idleSince,
@@ -86,6 +95,7 @@ export class Roster {
       socket: null,
       slots: null,
       socketTasks: NOTHING,
+      socketLimits: [],
       registeredTasks: NOTHING,
       draining: false,
       idleSince: now,
@@ -139,7 +149,9 @@ export class Roster {
 
   /** To be called whenever something that decides what a member can take has changed. */
   refresh(member: Member): void {
-    this.#index(member, freeSlots(member) > 0 ? tasksOf(member) : NOTHING);
+    const full = fullOf(member);
+    const tasks = freeSlots(member) > 0 ? tasksOf(member) : NOTHING;
+    this.#index(member, full.size === 0 ? tasks : new Set([...tasks].filter((type) => !full.has(type))));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ServerFrame } from "@batuta/worker/protocol";
 import { attachment, shortLeases, type Attachment, type WorkerAttachment } from "./lease.ts";
 import type { Member } from "./roster.ts";
+import { hotOf } from "./worker-state.ts";
 
 /** Close codes and reasons the platform accepts; a reason may not pass 123 bytes. */
 export function closeQuietly(socket: WebSocket, code: number, reason: string): void {
@@ -36,6 +37,8 @@ export function writeAttachment(member: Member): void {
     workerId: member.id,
     slots: member.slots,
     tasks: [...member.socketTasks],
+    limits: [...member.socketLimits],
+    hot: hotOf(member.info),
     draining: member.draining,
     idleSince: member.idleSince,
     seenAt: member.seenAt,

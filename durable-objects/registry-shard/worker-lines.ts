@@ -7,7 +7,7 @@ import {
   type WorkerFrame,
 } from "@batuta/worker/protocol";
 import type { Env } from "../../src/env.ts";
-import { MAX_FRAME_BYTES, MAX_SOCKET_SLOTS } from "../../src/limits.ts";
+import { MAX_FRAME_BYTES } from "../../src/limits.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -15,6 +15,7 @@ import { readLeases } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
 import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
+import { takeState } from "./worker-state.ts";
 
 interface LineNeeds {
   readonly ctx: DurableObjectState;
@@ -129,9 +130,9 @@ export class WorkerLines {
         if (member.info === null) {
           return sendFrame(socket, { type: "error", code: "unknown_worker", error: "Register first." });
         }
-        member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
-        member.socketTasks = new Set(frame.supported_tasks);
+        member.socketLimits = [];
         member.draining = false;
+        takeState(member, frame);
         const { kept, unproven } = leases.resume(member, frame.current_tasks, now);
         roster.keep(member);
         roster.refresh(member);
@@ -146,7 +147,7 @@ export class WorkerLines {
       case "state":
         // Before its hello, a socket carries commands only.
         if (member.slots === null) return;
-        if (frame.slots !== undefined) member.slots = Math.min(frame.slots, MAX_SOCKET_SLOTS);
+        takeState(member, frame);
         roster.keep(member);
         roster.refresh(member);
         return dispatcher.fill(member, now);

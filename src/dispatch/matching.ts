@@ -10,6 +10,8 @@ export interface Candidate {
   readonly status: string;
   /** Task types it takes at present. */
   readonly tasks: ReadonlySet<string>;
+  /** Those of which it has as many already as it takes at once. */
+  readonly full?: ReadonlySet<string>;
   /** Tasks it can take at once. */
   readonly free: number;
   readonly held: number;
@@ -61,6 +63,7 @@ export function ruleOf(task: Demand): Rule {
         return `skill type ${skill?.type ?? "unknown"} is not ${skillType}`;
       }
     }
+    if (worker.full?.has(type) === true) return `has as many ${type} as it takes at once`;
     return worker.free > 0 ? null : "has no free slot";
   };
 }

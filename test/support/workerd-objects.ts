@@ -8,7 +8,11 @@ export const shard = () => env.REGISTRY.getByName("shard-0");
 export const jobObject = (id: string) => env.JOBS.getByName(id);
 
 /** What the registry knows of an attempt of a task. */
-export async function whereabouts({ job_id: jobId, task_id: taskId, attempt }: TaskPayload) {
+export async function whereabouts({
+  job_id: jobId,
+  task_id: taskId,
+  attempt,
+}: Pick<TaskPayload, "job_id" | "task_id" | "attempt">) {
   return (await shard().locate([{ jobId, taskId, attempt }]))[0];
 }
 

@@ -1,7 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { z } from "zod";
-import { PONG, serverFrame, taskPayload, type ServerFrame, type TaskPayload } from "@batuta/worker/protocol";
+import {
+  PONG,
+  serverFrame,
+  taskPayload,
+  type ServerFrame,
+  type TaskLimit,
+  type TaskPayload,
+} from "@batuta/worker/protocol";
 import { shard } from "./workerd-objects.ts";
 import { type Answer, call, eventually, request, unique, WORKER } from "./workerd-api.ts";
 
@@ -12,6 +19,15 @@ interface Report {
   readonly status?: string;
   readonly data?: unknown;
   readonly error?: unknown;
+}
+
+/** What a worker says in its hello beside its task types. */
+interface Hello {
+  readonly slots?: number;
+  readonly holding?: readonly TaskPayload[];
+  readonly task_limits?: readonly TaskLimit[];
+  readonly hot_cache?: readonly string[];
+  readonly status?: string;
 }
 
 /** The body of a result, with the task's own attempt and lease. */
@@ -92,8 +108,14 @@ export class WorkerSocket {
     return this.#unread.splice(0);
   }
 
-  async hello(supportedTasks: readonly string[], { slots = 1, holding = [] as readonly TaskPayload[] } = {}) {
-    this.send({ type: "hello", slots, supported_tasks: supportedTasks, current_tasks: holding.map(heldTask) });
+  async hello(supportedTasks: readonly string[], { slots = 1, holding = [], ...state }: Hello = {}) {
+    this.send({
+      type: "hello",
+      slots,
+      supported_tasks: supportedTasks,
+      current_tasks: holding.map(heldTask),
+      ...state,
+    });
     return this.next("welcome");
   }
 
@@ -136,10 +158,10 @@ export async function openSocket(workerId: string, headers: Record<string, strin
 /** A registered worker that takes its tasks over a socket. */
 export async function socketWorker(
   supportedTasks: readonly string[],
-  { slots = 1, workerId = unique(), holding = [] as readonly TaskPayload[] } = {},
+  { slots = 1, workerId = unique(), ...state }: Hello & { readonly workerId?: string } = {},
 ): Promise<WorkerSocket> {
   await register(workerId, { supported_tasks: supportedTasks, max_concurrent_tasks: slots });
   const socket = await openSocket(workerId);
-  await socket.hello(supportedTasks, { slots, holding });
+  await socket.hello(supportedTasks, { slots, ...state });
   return socket;
 }

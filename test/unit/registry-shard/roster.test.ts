@@ -119,6 +119,26 @@ describe("a member as matching sees it", () => {
     expect(candidateOf(member)).toMatchObject({ tasks: new Set(["crop"]), free: 2, held: 1 });
   });
 
+  test("is full of types of which it has as many as it takes at once", () => {
+    const roster = new Roster();
+    const member = roster.member("w", T0);
+    Object.assign(member, {
+      info: { worker_id: "w" },
+      slots: 3,
+      socketTasks: new Set(["resize", "crop", "sort"]),
+      socketLimits: [{ tasks: ["resize", "crop"], max: 1 }],
+    });
+    roster.refresh(member);
+    expect([...roster.typesOf(member)]).toEqual(["resize", "crop", "sort"]);
+    roster.hold(member, held("t"));
+    roster.refresh(member);
+    expect([...roster.typesOf(member)]).toEqual(["sort"]);
+    expect(candidateOf(member)).toMatchObject({ full: new Set(["resize", "crop"]), free: 2 });
+    roster.release(member, "t");
+    roster.refresh(member);
+    expect([...roster.typesOf(member)]).toEqual(["resize", "crop", "sort"]);
+  });
+
   test("is idle when it asks for tasks, whatever its last heartbeat said", () => {
     const member = new Roster().member("w", T0);
     Object.assign(member, { info: { worker_id: "w", status: "busy" } });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { identifier, jsonObject } from "./identifiers.ts";
+import { taskLimit } from "./worker.ts";
 import { progressUpdate, resultAck, taskPayload, taskLog, taskResult, workerEvent } from "./task.ts";
 
 /**
@@ -10,8 +11,25 @@ import { progressUpdate, resultAck, taskPayload, taskLog, taskResult, workerEven
 export const PING = "ping";
 export const PONG = "pong";
 
-const heldTask = z.object({ job_id: identifier, task_id: identifier, attempt: z.number().int(), lease: z.string() });
+const heldTask = z.object({
+  job_id: identifier,
+  task_id: identifier,
+  attempt: z.number().int(),
+  lease: z.string(),
+  type: z.string().optional(),
+});
 export type HeldTask = z.infer<typeof heldTask>;
+
+/** What a worker says of itself over its socket, as a heartbeat does by HTTP. */
+const workerState = {
+  /** `idle`, `busy`; `draining` and `offline` take nothing new. */
+  status: z.string().optional(),
+  load: z.number().optional(),
+  task_limits: z.array(taskLimit).optional(),
+  hot_cache: z.array(z.string()).optional(),
+  hot_skills: z.array(z.string()).optional(),
+  skill_dependencies: z.record(z.string(), z.array(z.string())).optional(),
+};
 
 /** First frame of a worker that takes its tasks over the socket: how many at once, of which types, and those it still holds from before. */
 export const helloFrame = z.looseObject({
@@ -19,21 +37,18 @@ export const helloFrame = z.looseObject({
   slots: z.number().int().min(0),
   supported_tasks: z.array(z.string()),
   current_tasks: z.array(heldTask).default([]),
+  ...workerState,
 });
 
 /** The worker takes nothing new from here on; what it holds it will finish. */
 export const drainFrame = z.looseObject({ type: z.literal("drain") });
 
-/** What has changed of the worker: how many tasks this orchestrator may have there at once, and what else a heartbeat says. */
+/** What has changed of the worker since its hello: how many tasks this orchestrator may have there at once, and so on. */
 export const stateFrame = z.looseObject({
   type: z.literal("state"),
   slots: z.number().int().min(0).optional(),
-  status: z.string().optional(),
-  load: z.number().optional(),
   supported_tasks: z.array(z.string()).optional(),
-  hot_cache: z.array(z.string()).optional(),
-  hot_skills: z.array(z.string()).optional(),
-  skill_dependencies: z.record(z.string(), z.array(z.string())).optional(),
+  ...workerState,
 });
 
 export const resultFrame = taskResult.extend({ type: z.literal("result") });

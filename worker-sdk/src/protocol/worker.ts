@@ -6,6 +6,10 @@ const gpuInfo = z.looseObject({ model: z.string().optional(), vram_gb: z.number(
 /** What the later generation tells of a task type. */
 const skillInfo = z.looseObject({ name: z.string(), version: z.string().nullish(), type: z.string().nullish() });
 
+/** How many of these tasks together a worker takes at once. */
+export const taskLimit = z.object({ tasks: z.array(z.string()), max: z.number().int().min(0) });
+export type TaskLimit = z.infer<typeof taskLimit>;
+
 /** What a worker says of itself; every member but the id may be left out, and unknown members are kept and shown. */
 const workerFields = {
   worker_type: z.string().optional(),
@@ -14,6 +18,8 @@ const workerFields = {
   available_skills: z.array(z.string()).optional(),
   supported_skills: z.array(skillInfo).optional(),
   max_concurrent_tasks: z.number().int().positive().optional(),
+  /** Limits beside the number of tasks at once. */
+  task_limits: z.array(taskLimit).optional(),
   status: z.string().optional(),
   load: z.number().optional(),
   /** The tasks a polling worker has, so that one it never received is noticed. */
