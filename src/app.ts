@@ -11,6 +11,7 @@ import { answerProblem, Problem } from "./http/problem.ts";
 import { approvalApi, publicApprovals } from "./http/routes/approvals.ts";
 import { clientApi } from "./http/routes/client-api.ts";
 import { createJobRoute } from "./http/routes/create-job.ts";
+import { fleetApi } from "./http/routes/fleet.ts";
 import { quarantinedIds } from "./http/routes/quarantine.ts";
 import { schedulesApi } from "./http/routes/schedules.ts";
 import { versionsApi } from "./http/routes/versions.ts";
@@ -37,6 +38,7 @@ for (const bp of catalog.values()) {
 for (const prefix of apiPrefixes())
   app
     .route(prefix, clientApi)
+    .route(prefix, fleetApi)
     .route(prefix, versionsApi)
     .route(prefix, schedulesApi)
     .route(prefix, approvalApi)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ReputationSettings } from "./dispatch/reputation.ts";
 import type { Env } from "./env.ts";
 import { MAX_TRANSITIONS } from "./limits.ts";
 
@@ -7,6 +8,7 @@ const number = z
   .union([z.number(), z.string().regex(/\S/, "is empty; leave it out for the default")])
   .pipe(z.coerce.number());
 const seconds = (fallback: number) => number.pipe(z.number().positive()).default(fallback);
+const share = (fallback: number) => number.pipe(z.number().min(0).max(1)).default(fallback);
 
 /** The variables an operator may set, with the model system's names and defaults where it has them (reference F.1). */
 const variables = z.object({
@@ -28,6 +30,10 @@ const variables = z.object({
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Lets webhooks go to private addresses, for receivers on the same machine or network. */
   WEBHOOK_ALLOW_PRIVATE: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
+  REPUTATION_REWARD_SUCCESS: share(0.001),
+  REPUTATION_PENALTY_TASK_FAILURE: share(0.05),
+  REPUTATION_PENALTY_CONTRACT_VIOLATION: share(0.2),
+  REPUTATION_MIN_THRESHOLD: share(0.3),
   DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
   LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
   LOG_FORMAT: z.enum(["json", "text"]).default("json"),
@@ -63,6 +69,7 @@ export interface Configuration {
   /** Whether webhooks may go to addresses of a private network. */
   readonly webhookAllowPrivate: boolean;
   readonly reconnectGraceMs: number;
+  readonly reputation: ReputationSettings;
   readonly dispatchVia: "auto" | "queue";
   readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
   readonly logFormat: "json" | "text";
@@ -105,6 +112,12 @@ export function readConfiguration(env: Env): Configuration {
     publicUrl: data.PUBLIC_URL?.replace(/\/+$/, "") ?? null,
     webhookAllowPrivate: data.WEBHOOK_ALLOW_PRIVATE,
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, leaseMs),
+    reputation: {
+      rewardSuccess: data.REPUTATION_REWARD_SUCCESS,
+      penaltyTaskFailure: data.REPUTATION_PENALTY_TASK_FAILURE,
+      penaltyContractViolation: data.REPUTATION_PENALTY_CONTRACT_VIOLATION,
+      minThreshold: data.REPUTATION_MIN_THRESHOLD,
+    },
     dispatchVia: data.DISPATCH_VIA,
     logLevel: data.LOG_LEVEL,
     logFormat: data.LOG_FORMAT,

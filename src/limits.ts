@@ -105,6 +105,12 @@ export const MAX_START_AHEAD_MS = 366 * 86_400_000;
 /** Longest reason a person gives for what they do to a job. */
 export const MAX_REASON_CHARS = 500;
 
+/** Longest time a drained worker may have to finish what it holds: 30 days. */
+export const MAX_DRAIN_SECONDS = 30 * 86_400;
+
+/** Params of a command to a worker, as JSON: a word and its details, not a payload. */
+export const MAX_COMMAND_BYTES = 64 * 1024;
+
 /** Quarantined jobs that one request may retry or discard. */
 export const MAX_QUARANTINE_BATCH = 100;
 

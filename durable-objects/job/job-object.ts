@@ -191,8 +191,8 @@ export class JobObject extends DurableObject<Env> {
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
-  leaseLost(taskId: string, attempt: number, reason: LossReason): void {
-    this.#upkeep.lose(taskId, attempt, reason);
+  leaseLost(taskId: string, attempt: number, reason: LossReason, detail?: string): void {
+    this.#upkeep.lose(taskId, attempt, reason, detail);
   }
 
   /**

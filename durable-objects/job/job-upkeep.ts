@@ -37,10 +37,10 @@ export class JobUpkeep {
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
-  lose(taskId: string, attempt: number, reason: LossReason): void {
+  lose(taskId: string, attempt: number, reason: LossReason, detail?: string): void {
     const { record, branches } = this.#live;
     if (record === null || isEnded(record.status)) return;
-    this.#apply(loseTask(record, branches.open, taskId, attempt, reason, this.#live.around()));
+    this.#apply(loseTask(record, branches.open, taskId, attempt, reason, this.#live.around(), detail));
   }
 
   /** An attempt could not be dispatched. @returns whether that changed the job */

@@ -6,6 +6,8 @@ import type { HeldLease, Lease } from "./lease.ts";
 import type { Member, Roster } from "./roster.ts";
 import type { ShardAlarm } from "./shard-alarm.ts";
 import type { ShardStore } from "./shard-store.ts";
+import { sendFrame } from "./sockets.ts";
+import type { Drain } from "./standing.ts";
 
 /** How long to wait before a job that could not be told of a lost lease is told again. */
 const RETRY_MS = 5_000;
@@ -18,8 +20,12 @@ interface LeaseNeeds {
   readonly settings: Configuration;
   /** Epoch ms of the socket's last automatic pong, or null. */
   lastPong(socket: WebSocket): number | null;
+  /** The drain at whose deadline what the member holds goes to others; null when there is none. */
+  drainOf(member: Member): (Drain & { readonly deadline: number }) | null;
   /** Tells the job; resolves once the job has committed what follows from it. */
-  lost(lease: Lease, reason: LossReason): Promise<void>;
+  lost(lease: Lease, reason: LossReason, detail?: string): Promise<void>;
+  /** A worker is forgotten: it holds nothing, and was not heard of for long. */
+  expired(member: Member): void;
 }
 
 /** True while the socket is more than a line for commands: its pings then say that the worker is there. */
@@ -107,6 +113,7 @@ export class Leases {
       roster.hold(member, { ...held, row, expiresAt: now });
       this.#needs.alarm.wakeAt(now);
     }
+    if (this.#needs.drainOf(member) !== null) this.watch(member);
     return { kept, unproven };
   }
 
@@ -135,14 +142,18 @@ export class Leases {
       if (member.leases.size > 0 || member.socket !== null || member.polls.size > 0 || member.expiresAt > now) continue;
       roster.remove(member);
       store.deleteWorker(member.id);
+      if (member.info !== null) this.#needs.expired(member);
     }
     const next = this.#firstEnd();
     if (next < Infinity) this.#needs.alarm.wakeAt(next);
   }
 
-  /** A poll's lease was written: makes sure that its end is noticed. */
+  /** The member's leases are others now, or their end is: makes sure that it is noticed. */
   watch(member: Member): void {
-    this.#needs.alarm.wakeAt(member.expiresAt);
+    for (const held of member.leases.values()) {
+      const end = this.#endOf(member, held);
+      if (end < Infinity) this.#needs.alarm.wakeAt(end);
+    }
   }
 
   #firstEnd(): number {
@@ -155,16 +166,21 @@ export class Leases {
 
   /** A lease in an attachment ends with its socket's close event; the job's own check is its backstop. */
   #endOf(member: Member, held: HeldLease): number {
-    if (held.row === null) return Infinity;
-    return held.expiresAt ?? member.expiresAt;
+    if (held.expiresAt !== null) return held.expiresAt;
+    const own = held.row === null ? Infinity : member.expiresAt;
+    return Math.min(own, this.#needs.drainOf(member)?.deadline ?? Infinity);
   }
 
   async #tell(member: Member, held: HeldLease, now: number): Promise<void> {
-    const { roster, dispatcher, lost } = this.#needs;
+    const { roster, dispatcher, lost, drainOf } = this.#needs;
+    const drain = drainOf(member);
+    const drained = drain !== null && drain.deadline <= now;
     try {
-      await lost(held, "worker_gone");
+      await (drained ? lost(held, "drained", drain.reason ?? undefined) : lost(held, "worker_gone"));
       if (member.leases.get(held.taskId)?.attempt !== held.attempt) return;
       dispatcher.drop(member, held.taskId);
+      const { taskId: task_id, jobId: job_id } = held;
+      if (drained) sendFrame(member.socket, { type: "cancel_task", command: "cancel_task", task_id, job_id });
       dispatcher.fill(member, now);
     } catch {
       if (member.leases.get(held.taskId) === held) roster.hold(member, { ...held, expiresAt: now + RETRY_MS });

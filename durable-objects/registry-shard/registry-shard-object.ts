@@ -6,14 +6,17 @@ import {
   type Heartbeat,
   type JsonObject,
   type ResultAck,
+  type ServerFrame,
   type TaskResult,
   type WorkerRegistration,
 } from "@batuta/worker/protocol";
 import { readConfiguration } from "../../src/configuration.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
+import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
+import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
 import { restore } from "./restore.ts";
@@ -22,6 +25,9 @@ import { migrateShard } from "./shard-schema.ts";
 import { ShardAlarm } from "./shard-alarm.ts";
 import { ShardStore } from "./shard-store.ts";
 import { closeQuietly, sendFrame } from "./sockets.ts";
+import { firstDeadline, isLeaving, whyBarred } from "./standing.ts";
+import { StandingStore } from "./standing-store.ts";
+import { Standings } from "./standings.ts";
 import { WorkerLines } from "./worker-lines.ts";
 
 /** What a shard knows of one attempt of a task. */
@@ -45,8 +51,8 @@ export interface Placed {
 const HAND_OVER_MS = 5_000;
 
 /** What must not be forgotten of a worker's own words; what comes anew with each heartbeat is not worth a row. */
-function lasting({ load: _load, status: _status, current_tasks: _tasks, ...info }: WorkerRegistration): string {
-  return JSON.stringify(info);
+function lasting({ load: _load, status, current_tasks: _tasks, ...info }: WorkerRegistration): string {
+  return JSON.stringify([info, isLeaving(status)]);
 }
 
 /**
@@ -56,11 +62,13 @@ function lasting({ load: _load, status: _status, current_tasks: _tasks, ...info 
  */
 export class RegistryShard extends DurableObject<Env> {
   readonly #store: ShardStore;
-  readonly #roster = new Roster();
+  readonly #standings: Standings;
+  readonly #roster: Roster;
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
   readonly #lines: WorkerLines;
   readonly #alarm: ShardAlarm;
+  readonly #fleet: Fleet;
   readonly #backBy: number;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -69,6 +77,10 @@ export class RegistryShard extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
     this.#store = new ShardStore(ctx.storage.sql);
     const settings = readConfiguration(env);
+    this.#standings = new Standings(new StandingStore(ctx.storage.sql), settings.reputation);
+    this.#roster = new Roster((member) =>
+      whyBarred(member, this.#standings.of(member.id), this.#standings.shardDrain, settings.reputation),
+    );
     this.#backBy = expectedBackUntil(settings, Date.now());
     restore(this.#roster, this.#store, ctx.getWebSockets(), Date.now(), this.#backBy);
     this.#alarm = new ShardAlarm(ctx.storage);
@@ -89,9 +101,18 @@ export class RegistryShard extends DurableObject<Env> {
       dispatcher: this.#dispatcher,
       settings,
       lastPong: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
-      lost: (lease, reason) =>
-        callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason)),
+      drainOf: (member) => firstDeadline(this.#standings.of(member.id).drain, this.#standings.shardDrain),
+      lost: (lease, reason, detail) =>
+        callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason, detail)),
+      expired: ({ id, info }) => this.#noteExpired(id, info),
     });
+    this.#fleet = new Fleet({
+      roster: this.#roster,
+      dispatcher: this.#dispatcher,
+      leases: this.#leases,
+      standings: this.#standings,
+    });
+    this.#fleet.recall();
     this.#lines = new WorkerLines({
       ctx,
       env,
@@ -99,6 +120,7 @@ export class RegistryShard extends DurableObject<Env> {
       dispatcher: this.#dispatcher,
       leases: this.#leases,
       result: (workerId, report) => this.result(workerId, report),
+      remind: (member) => this.#fleet.remind(member),
     });
   }
 
@@ -109,7 +131,7 @@ export class RegistryShard extends DurableObject<Env> {
     member.draining = false;
     // Workers register when they start: what an earlier life of theirs was sent by poll is not with them.
     this.#leases.reconcile(member, registration.current_tasks ?? [], 0, now);
-    this.#learn(member, { ...registration, reputation: member.info?.["reputation"] ?? 1 }, now);
+    this.#learn(member, registration, now);
     this.#leases.renew(member, now, { write: true });
     this.#dispatcher.fill(member, now);
   }
@@ -126,7 +148,7 @@ export class RegistryShard extends DurableObject<Env> {
     const before = member.info;
     let write = false;
     if (update !== null) {
-      const { worker_id: _id, reputation: _reputation, ...changes } = update;
+      const { worker_id: _id, ...changes } = update;
       this.#learn(member, { ...before, ...changes }, now);
       write = lasting(member.info) !== lasting(before);
     }
@@ -139,11 +161,51 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** The live workers, as `GET …/workers` shows them. */
   workers(): JsonObject[] {
-    const now = Date.now();
-    return [...this.#roster.all()].flatMap((member) => {
-      if (member.info === null || !this.#leases.isAlive(member, now)) return [];
-      return [{ ...member.info, connected: member.socket !== null, held_tasks: member.leases.size }];
-    });
+    return this.#fleet.workers(Date.now());
+  }
+
+  /** What the shard has to do, and whether it drains. */
+  status(): ShardStatus {
+    return this.#fleet.status(Date.now());
+  }
+
+  /** The worker finishes what it holds and takes nothing new. @returns the worker; null when nothing is known of it */
+  drainWorker(workerId: string, order: DrainOrder): JsonObject | null {
+    return this.#fleet.drain(workerId, order, Date.now());
+  }
+
+  /** @returns the worker; null when nothing is known of it */
+  undrainWorker(workerId: string): JsonObject | null {
+    return this.#fleet.undrain(workerId, Date.now());
+  }
+
+  /** All its workers finish what they hold and take nothing new. */
+  drain(order: DrainOrder): ShardStatus {
+    return this.#fleet.drainShard(order, Date.now());
+  }
+
+  undrain(): ShardStatus {
+    return this.#fleet.undrainShard(Date.now());
+  }
+
+  /** Says something to a worker. @returns whether it has a socket to hear it by; null when nothing is known of it */
+  command(workerId: string, frame: ServerFrame): boolean | null {
+    return this.#fleet.command(workerId, frame);
+  }
+
+  /** Results up to now do not count any more. @returns the worker; null when nothing is known of it */
+  resetReputation(workerId: string, why: string): JsonObject | null {
+    return this.#fleet.resetReputation(workerId, why, Date.now());
+  }
+
+  /** Since when (epoch ms) the results of workers count whose reputation was reset. */
+  reputationResets(): { readonly workerId: string; readonly at: number }[] {
+    return this.#standings.resets();
+  }
+
+  /** The hourly review of reputations: what history says of workers, where that is less than all successes. */
+  reviewReputations(rates: ReadonlyMap<string, number>): void {
+    this.#fleet.review(rates, Date.now());
   }
 
   /** Takes tasks on offer. Idempotent by task and attempt. One that cannot be placed is no harm to the others. */
@@ -245,6 +307,7 @@ export class RegistryShard extends DurableObject<Env> {
     );
     // A later attempt came on offer meanwhile, as what follows from this very result: it stays.
     const answered = waiting !== null && this.#dispatcher.isWaiting(report.task_id, waiting);
+    this.#fleet.judge(workerId, report, ack, now);
     if (ack.status !== "ignored" && answered) this.#dispatcher.withdraw(report.task_id);
     return ack;
   }
@@ -284,10 +347,15 @@ export class RegistryShard extends DurableObject<Env> {
     this.ctx.waitUntil(told.catch(() => undefined));
   }
 
+  #noteExpired(workerId: string, info: WorkerRegistration | null): void {
+    // Nothing depends on it: a worker's events are there for people to read.
+    this.ctx.waitUntil(tellWorkerEvent(this.env, workerId, "expired", info).catch(() => undefined));
+  }
+
   #learn(member: Member, info: WorkerRegistration, now: number): void {
     // What a worker signs its messages with is between it and the edge; it is neither kept nor shown.
     const { security: _security, ...shown } = info;
-    member.info = shown;
+    member.info = { ...shown, reputation: this.#standings.of(member.id).reputation };
     member.registeredTasks = new Set(taskTypesOf(info));
     if (member.leases.size === 0 && info.status === "busy") member.idleSince = now;
     this.#roster.refresh(member);

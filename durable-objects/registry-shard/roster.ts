@@ -21,7 +21,10 @@ export interface Member {
   socketTasks: ReadonlySet<string>;
   socketLimits: readonly TaskLimit[];
   registeredTasks: ReadonlySet<string>;
+  /** By its own word, over the socket. */
   draining: boolean;
+  /** Why it gets nothing new, whatever the task; null when it does. Brought up to date by {@link Roster.refresh}. */
+  barred: string | null;
   idleSince: number;
   /** See {@link Candidate.turn}. Starts anew after an eviction, which only shifts whose turn it is. */
   turn: number;
@@ -31,6 +34,10 @@ export interface Member {
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+function byOwnWord({ draining }: Member): string | null {
+  return draining ? "is draining by its own word" : null;
+}
 
 function tasksOf(member: Member): ReadonlySet<string> {
   return member.slots === null ? member.registeredTasks : member.socketTasks;
@@ -43,7 +50,7 @@ function fullOf(member: Member): ReadonlySet<string> {
 }
 
 function freeSlots(member: Member): number {
-  if (member.draining || member.info === null) return 0;
+  if (member.barred !== null || member.info === null) return 0;
   return member.slots === null ? member.polls.size : member.slots - member.leases.size;
 }
 
@@ -55,6 +62,7 @@ export function candidateOf(member: Member): Candidate | null {
     info: member.info,
     // A worker that waits for tasks has said so louder than its last heartbeat, which may be seconds old.
     status: "idle",
+    barred: member.barred,
     tasks: tasksOf(member),
     full: fullOf(member),
     free: freeSlots(member),
@@ -66,6 +74,7 @@ export function candidateOf(member: Member): Candidate | null {
 
 /** The workers of a shard, with an index of those that could take a task of a type right now. */
 export class Roster {
+  readonly #whyBarred: (member: Member) => string | null;
   readonly #members = new Map<string, Member>();
   readonly #holders = new Map<string, Member>();
   readonly #heldOf = { task_type: new Map<string, number>(), client: new Map<string, number>() };
@@ -74,8 +83,17 @@ export class Roster {
   readonly #unkept = new Set<Member>();
   readonly #readyTypes = new Map<Member, ReadonlySet<string>>();
 
+  /** @param whyBarred why a member gets nothing new, whatever the task; null when it does */
+  constructor(whyBarred: (member: Member) => string | null = byOwnWord) {
+    this.#whyBarred = whyBarred;
+  }
+
   all(): IterableIterator<Member> {
     return this.#members.values();
+  }
+
+  get size(): number {
+    return this.#members.size;
   }
 
   get(id: string): Member | null {
@@ -98,6 +116,7 @@ export class Roster {
       socketLimits: [],
       registeredTasks: NOTHING,
       draining: false,
+      barred: null,
       idleSince: now,
       turn: 0,
       polls: new Set(),
@@ -149,6 +168,7 @@ export class Roster {
 
   /** To be called whenever something that decides what a member can take has changed. */
   refresh(member: Member): void {
+    member.barred = this.#whyBarred(member);
     const full = fullOf(member);
     const tasks = freeSlots(member) > 0 ? tasksOf(member) : NOTHING;
     this.#index(member, full.size === 0 ? tasks : new Set([...tasks].filter((type) => !full.has(type))));

@@ -1,7 +1,8 @@
 /**
  * Tables of a registry shard. Only what must outlive an eviction and is not in a socket's attachment:
- * registrations, tasks that wait, leases that no open socket carries, attempts that were let go before they came, and the paces of limited rates. Integer keys, so that a row is one
- * written row and not two.
+ * registrations, tasks that wait, leases that no open socket carries, attempts that were let go before they came, the
+ * paces of limited rates, what is to be said of workers beside their own words, and whether the shard drains. Integer
+ * keys or no row ids, so that a row is one written row and not two.
  */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE workers (worker_id TEXT PRIMARY KEY, info TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
@@ -9,6 +10,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE leases (seq INTEGER PRIMARY KEY, worker_id TEXT NOT NULL, lease TEXT NOT NULL, expires_at INTEGER);`,
   `CREATE TABLE unwanted (seq INTEGER PRIMARY KEY, task_id TEXT NOT NULL, attempt INTEGER NOT NULL, at INTEGER NOT NULL)`,
   `CREATE TABLE paces (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE standings (worker_id TEXT PRIMARY KEY, standing TEXT NOT NULL) WITHOUT ROWID;
+   CREATE TABLE shard_drain (drain TEXT NOT NULL);`,
 ];
 
 /** Brings the object's tables to the present version; each step runs once. */

@@ -6,6 +6,7 @@ import {
   type WorkerEvent,
   type WorkerFrame,
 } from "@batuta/worker/protocol";
+import { reconnectSpreadMs } from "../../src/dispatch/reconnect-spread.ts";
 import type { Env } from "../../src/env.ts";
 import { MAX_FRAME_BYTES } from "../../src/limits.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
@@ -25,6 +26,8 @@ interface LineNeeds {
   readonly leases: Leases;
   /** Brings a result to its job. */
   result(workerId: string, report: TaskResult): Promise<ResultAck>;
+  /** Tells a worker that has just connected what it has to know. */
+  remind(member: Member): void;
 }
 
 /** The lines of a shard's workers: sockets that carry tasks and commands, and long polls held by the edge. All hibernate. */
@@ -136,7 +139,12 @@ export class WorkerLines {
         const { kept, unproven } = leases.resume(member, frame.current_tasks, now);
         roster.keep(member);
         roster.refresh(member);
-        sendFrame(socket, { type: "welcome", current_tasks: kept.map((claim) => claim.task_id) });
+        sendFrame(socket, {
+          type: "welcome",
+          current_tasks: kept.map((claim) => claim.task_id),
+          reconnect_spread_ms: reconnectSpreadMs(roster.size),
+        });
+        this.#needs.remind(member);
         for (const claim of unproven) this.#needs.ctx.waitUntil(this.#askFor(member, claim));
         return dispatcher.fill(member, now);
       }

@@ -8,6 +8,8 @@ export interface Candidate {
   readonly info: Heartbeat;
   /** The worker's status; a worker that waits for tasks is `idle`, whatever its last heartbeat said. */
   readonly status: string;
+  /** Why it gets nothing new, whatever the task; null when it does. */
+  readonly barred: string | null;
   /** Task types it takes at present. */
   readonly tasks: ReadonlySet<string>;
   /** Those of which it has as many already as it takes at once. */
@@ -39,6 +41,7 @@ export function ruleOf(task: Demand): Rule {
   const { skillVersion, skillType } = task;
   const lacksResources = requirementCheck(task.requirements);
   return (worker) => {
+    if (worker.barred !== null) return worker.barred;
     if (worker.status !== "idle") return `status is ${worker.status}`;
     if (!worker.tasks.has(type)) return `does not take ${type}`;
     const lack = lacksResources?.(worker.info, type) ?? null;

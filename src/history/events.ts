@@ -37,7 +37,14 @@ const JOB_EVENT_TYPES = [
 ] as const;
 
 /** What can happen to a worker, as history tells it. */
-const WORKER_EVENT_TYPES = ["registered", "status_update"] as const;
+const WORKER_EVENT_TYPES = [
+  "registered",
+  "status_update",
+  "drained",
+  "undrained",
+  "reputation_reset",
+  "expired",
+] as const;
 
 const epochMs = z.number().int().nonnegative();
 

@@ -31,10 +31,14 @@ export function unsentEvents(job: JobRecord, branches: Iterable<Branch>, fanOut 
   for (const { outcome, ...branch } of branches) {
     if (outcome === null || outcome.eventSeq <= job.sentSeq) continue;
     const ended = attemptEnded(branch, outcome.workerId, outcome.error, outcome.endedAt);
-    events.push({ seq: outcome.eventSeq, at: outcome.endedAt, state: fanOut?.from ?? job.state, ...ended });
+    const mark = outcome.status === "cancelled" ? STOPPED : {};
+    events.push({ seq: outcome.eventSeq, at: outcome.endedAt, state: fanOut?.from ?? job.state, ...ended, ...mark });
   }
   return events.toSorted((a, b) => a.seq - b.seq);
 }
+
+/** Marks the end of an attempt that was cancelled: it says nothing of its worker (`history/reputation.ts`). */
+export const STOPPED = { context_snapshot: { outcome: "cancelled" } } as const;
 
 /** The event of one attempt's end, with its error if it failed. */
 export function attemptEnded(task: Task, workerId: string | null, failure: Failure | null, now: number) {

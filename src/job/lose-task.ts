@@ -17,13 +17,21 @@ import { isOut, nextAttempt, type OpenBranches } from "./work.ts";
 
 /**
  * Why an attempt came to nothing without a result. A hand-over that never happened (`returned`) is not held against
- * the task; a worker that vanished with it, or an attempt nobody knows any more, is.
+ * the task, nor is an operator's wish (`drained`); a worker that vanished with it, or an attempt nobody knows any more, is.
  */
-export type LossReason = "worker_gone" | "returned" | "unknown";
+export type LossReason = "worker_gone" | "returned" | "unknown" | "drained";
+
+const BLAMELESS: ReadonlySet<LossReason> = new Set(["returned", "drained"]);
+
+interface Loss {
+  readonly reason: LossReason;
+  readonly detail: string | undefined;
+}
 
 const TEXT: Readonly<Record<LossReason, string>> = {
   worker_gone: "The worker is gone.",
   returned: "The worker's poll had ended before the task reached it.",
+  drained: "The worker was drained, and its time to finish was over.",
   unknown: "The registry no longer knows the task.",
 };
 
@@ -34,24 +42,25 @@ function offeredAnew<T extends SingleTask | Branch>(
   reason: LossReason,
   around: Surroundings,
 ): T {
-  const losses = reason === "returned" ? task.losses : task.losses + 1;
+  const losses = BLAMELESS.has(reason) ? task.losses : task.losses + 1;
   return { ...nextAttempt(task, clockOf(job, around), around), losses, retryAt: job.pause?.at ?? null };
 }
 
-function lossEvent(task: Task, reason: LossReason) {
-  return { event_type: "task_lost", task_id: task.id, attempt_number: task.attempt, error: TEXT[reason] } as const;
+function lossEvent(task: Task, reason: LossReason, detail: string | undefined) {
+  const error = detail === undefined ? TEXT[reason] : `${TEXT[reason]} ${detail}`;
+  return { event_type: "task_lost", task_id: task.id, attempt_number: task.attempt, error } as const;
 }
 
 function tooOften(task: Task, reason: LossReason): { code: string; message: string } | null {
-  if (reason === "returned" || task.losses < MAX_LEASE_LOSSES) return null;
+  if (BLAMELESS.has(reason) || task.losses < MAX_LEASE_LOSSES) return null;
   return {
     code: "PERMANENT_ERROR",
     message: `Task lost its worker ${task.losses + 1} times; it may be what stops them.`,
   };
 }
 
-function loseSingle(job: JobRecord, task: SingleTask, reason: LossReason, around: Surroundings): Change {
-  const told = record(job, lossEvent(task, reason), around.now);
+function loseSingle(job: JobRecord, task: SingleTask, { reason, detail }: Loss, around: Surroundings): Change {
+  const told = record(job, lossEvent(task, reason, detail), around.now);
   if (job.cancellation !== null) return changed(finishCancel(told, around));
   const poison = tooOften(task, reason);
   if (poison !== null) return failSingle(told, task, poison, null, around);
@@ -63,10 +72,10 @@ function loseBranch(
   job: JobRecord,
   branch: Branch,
   open: OpenBranches,
-  reason: LossReason,
+  { reason, detail }: Loss,
   around: Surroundings,
 ): Change {
-  const told = record(job, lossEvent(branch, reason), around.now);
+  const told = record(job, lossEvent(branch, reason, detail), around.now);
   const poison = job.cancellation === null ? tooOften(branch, reason) : { code: "CANCELLED", message: TEXT[reason] };
   if (poison !== null) return { ...failBranch(told, branch, open, poison, null, around), writeRecord: true };
   const next = offeredAnew(job, branch, reason, around);
@@ -76,6 +85,7 @@ function loseBranch(
 /**
  * The worker of an attempt is gone, or nobody knows the attempt any more: it is offered anew.
  * @param attempt the attempt that was lost; one that is not out changes nothing
+ * @param detail what else there is to say of the reason
  * @returns null when nothing changes
  */
 export function loseTask(
@@ -85,8 +95,10 @@ export function loseTask(
   attempt: number,
   reason: LossReason,
   around: Surroundings,
+  detail?: string,
 ): Change | null {
   const task = job.task?.id === taskId ? job.task : (open.get(taskId) ?? null);
   if (task === null || task.attempt !== attempt || !isOut(task)) return null;
-  return "transitions" in task ? loseSingle(job, task, reason, around) : loseBranch(job, task, open, reason, around);
+  const loss = { reason, detail };
+  return "transitions" in task ? loseSingle(job, task, loss, around) : loseBranch(job, task, open, loss, around);
 }

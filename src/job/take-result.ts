@@ -2,7 +2,7 @@ import type { ResultAck, TaskOutcome } from "@batuta/worker/protocol";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { finishCancel } from "./cancel.ts";
 import { endJob } from "./ending.ts";
-import { attemptEnded, record } from "./events.ts";
+import { attemptEnded, record, STOPPED } from "./events.ts";
 import { endFor, failureOf, isSpent, retried } from "./failure.ts";
 import { moveTo, targetOf } from "./move.ts";
 import {
@@ -86,7 +86,8 @@ export function takeSingleResult(
   const late = whyIgnored(job, task, result);
   if (late !== null || task === null) return late ?? ignored("stale_task", "The job has no task.");
   const { status, data } = result.outcome;
-  const told = record(job, attemptEnded(task, result.workerId, null, around.now), around.now);
+  const mark = job.cancellation !== null || status === "cancelled" ? STOPPED : {};
+  const told = record(job, { ...attemptEnded(task, result.workerId, null, around.now), ...mark }, around.now);
   if (job.cancellation !== null) {
     return { ack: { status: "result_accepted_cancelled" }, change: changed(finishCancel(told, around)) };
   }

@@ -5,7 +5,18 @@ import type { Offer } from "../../src/dispatch/offer.ts";
 /** A worker that takes `resize`, is free, and has said nothing else of itself. */
 export function candidate(id: string, info: Heartbeat = {}, over: Partial<Candidate> = {}): Candidate {
   const { status = "idle" } = info;
-  return { id, info, status, tasks: new Set(["resize"]), free: 1, held: 0, turn: 0, idleSince: 0, ...over };
+  return {
+    id,
+    info,
+    status,
+    barred: null,
+    tasks: new Set(["resize"]),
+    free: 1,
+    held: 0,
+    turn: 0,
+    idleSince: 0,
+    ...over,
+  };
 }
 
 /** An offer of a `resize` task that any worker may take. */

@@ -7,6 +7,9 @@ import { Roster, type Member } from "../../durable-objects/registry-shard/roster
 import { migrateShard } from "../../durable-objects/registry-shard/shard-schema.ts";
 import { ShardAlarm } from "../../durable-objects/registry-shard/shard-alarm.ts";
 import { ShardStore } from "../../durable-objects/registry-shard/shard-store.ts";
+import { firstDeadline, whyBarred, type Drain } from "../../durable-objects/registry-shard/standing.ts";
+import { StandingStore } from "../../durable-objects/registry-shard/standing-store.ts";
+import { Standings } from "../../durable-objects/registry-shard/standings.ts";
 import { readConfiguration } from "../../src/configuration.ts";
 import { NO_POLICY, type DispatchPolicy } from "../../src/dispatch/policy.ts";
 import type { Offer } from "../../src/dispatch/offer.ts";
@@ -32,6 +35,9 @@ export class ShardBench {
   jobsAreAway = false;
   /** What the deployment says of limits and shares. */
   readonly policy: DispatchPolicy;
+  /** Workers that were forgotten. */
+  readonly forgotten: string[] = [];
+  standings: Standings;
   roster: Roster;
   dispatcher: Dispatcher;
   leases: Leases;
@@ -41,12 +47,14 @@ export class ShardBench {
     this.policy = policy;
     migrateShard(this.sqlite.storage);
     this.store = new ShardStore(this.sqlite.storage.sql);
+    this.standings = this.#readStandings();
     [this.roster, this.dispatcher, this.leases, this.#alarm] = this.#wake();
   }
 
   /** The object loses its memory between two turns; rows and the attachments of open sockets are left. */
   async evict(): Promise<void> {
     await Promise.resolve();
+    this.standings = this.#readStandings();
     [this.roster, this.dispatcher, this.leases, this.#alarm] = this.#wake();
   }
 
@@ -54,6 +62,17 @@ export class ShardBench {
     this.#alarm.consumed();
     await this.leases.expire(this.now);
     this.dispatcher.pump(this.now);
+  }
+
+  /** Drains a worker, or the whole shard (null), until undrained. */
+  drain(workerId: string | null, drain: Drain | null): void {
+    if (workerId === null) this.standings.drainShard(drain);
+    else this.standings.drain(workerId, drain);
+    for (const member of this.roster.all()) {
+      this.roster.refresh(member);
+      this.leases.watch(member);
+      this.dispatcher.fill(member, this.now);
+    }
   }
 
   register(id: string, tasks: readonly string[] = ["resize"], info: Partial<WorkerRegistration> = {}): Member {
@@ -151,8 +170,14 @@ export class ShardBench {
     return socket;
   }
 
+  #readStandings(): Standings {
+    return new Standings(new StandingStore(this.sqlite.storage.sql), SETTINGS.reputation);
+  }
+
   #wake(): [Roster, Dispatcher, Leases, ShardAlarm] {
-    const roster = new Roster();
+    const roster = new Roster((member) =>
+      whyBarred(member, this.standings.of(member.id), this.standings.shardDrain, SETTINGS.reputation),
+    );
     const open = this.sockets
       .filter((socket) => socket.readyState === WebSocket.OPEN)
       .map((socket) => socket.asWebSocket());
@@ -176,7 +201,9 @@ export class ShardBench {
       dispatcher,
       settings: SETTINGS,
       lastPong: (socket) => this.pongs.get(socket) ?? null,
+      drainOf: (member) => firstDeadline(this.standings.of(member.id).drain, this.standings.shardDrain),
       lost: (lease, reason) => this.#lost(lease, reason),
+      expired: ({ id }) => this.forgotten.push(id),
     });
     return [roster, dispatcher, leases, alarm];
   }

@@ -34,6 +34,12 @@ describe("the settings", () => {
       publicUrl: null,
       webhookAllowPrivate: false,
       reconnectGraceMs: 10_000,
+      reputation: {
+        rewardSuccess: 0.001,
+        penaltyTaskFailure: 0.05,
+        penaltyContractViolation: 0.2,
+        minThreshold: 0.3,
+      },
       dispatchVia: "auto",
       logLevel: "INFO",
       logFormat: "json",

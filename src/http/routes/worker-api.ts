@@ -2,10 +2,9 @@ import { heartbeat, progressUpdate, reportedResult, workerEvent, workerRegistrat
 import { Hono } from "hono";
 import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
-import type { HistoryMessage } from "../../history/events.ts";
+import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
-import { queueProducer } from "../../queue-producer.ts";
 import { shardOfWorker } from "../../registry/shards.ts";
 import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson } from "../body.ts";
@@ -29,17 +28,7 @@ export const workerApi = new Hono<HttpEnv>()
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
     await callObject(c.env.REGISTRY, shardOfWorker(registration.worker_id), (shard) => shard.register(registration));
     const { security: _security, ...shown } = registration;
-    const message: HistoryMessage = {
-      v: 1,
-      worker_event: {
-        id: crypto.randomUUID(),
-        worker_id: registration.worker_id,
-        event_type: "registered",
-        at: Date.now(),
-        worker_info_snapshot: shown,
-      },
-    };
-    const sent = queueProducer(c.env, "history").send([message]);
+    const sent = tellWorkerEvent(c.env, registration.worker_id, "registered", shown);
     const settings = c.get("settings");
     c.executionCtx.waitUntil(
       sent.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })),

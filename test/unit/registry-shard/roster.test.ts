@@ -146,8 +146,10 @@ describe("a member as matching sees it", () => {
   });
 
   test("has nothing free while it drains", () => {
-    const member = new Roster().member("w", T0);
+    const roster = new Roster();
+    const member = roster.member("w", T0);
     Object.assign(member, { info: { worker_id: "w" }, slots: 3, draining: true });
+    roster.refresh(member);
     expect(candidateOf(member)?.free).toBe(0);
   });
 });

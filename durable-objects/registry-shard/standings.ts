@@ -1,0 +1,118 @@
+import { afterReview, afterVerdict, type ReputationSettings, type Verdict } from "../../src/dispatch/reputation.ts";
+import { GOOD, type Drain, type Standing } from "./standing.ts";
+import type { StandingStore } from "./standing-store.ts";
+
+/** Rewards are small and many: they are written once they make up this much, or with something that weighs more. */
+const WORTH_A_ROW = 0.02;
+
+/** How far back history counts: a reset that is older changes nothing any more. */
+const HISTORY_MS = 30 * 86_400_000;
+
+/**
+ * The standings of a shard's workers, also of those that are away. A worker of good standing costs no row, and its
+ * successes write none.
+ */
+export class Standings {
+  readonly #store: StandingStore;
+  readonly #settings: ReputationSettings;
+  /** Those that are not simply good. */
+  readonly #standings: Map<string, Standing>;
+  /** Reputations as their rows say them. */
+  readonly #stored = new Map<string, number>();
+  #shardDrain: Drain | null;
+
+  constructor(store: StandingStore, settings: ReputationSettings) {
+    this.#store = store;
+    this.#settings = settings;
+    this.#standings = store.standings();
+    for (const [workerId, { reputation }] of this.#standings) this.#stored.set(workerId, reputation);
+    this.#shardDrain = store.shardDrain();
+  }
+
+  get shardDrain(): Drain | null {
+    return this.#shardDrain;
+  }
+
+  of(workerId: string): Standing {
+    return this.#standings.get(workerId) ?? GOOD;
+  }
+
+  knows(workerId: string): boolean {
+    return this.#standings.has(workerId);
+  }
+
+  drainShard(value: Drain | null): void {
+    this.#shardDrain = value;
+    this.#store.putShardDrain(value);
+  }
+
+  drain(workerId: string, value: Drain | null): void {
+    this.#write(workerId, { ...this.of(workerId), drain: value });
+  }
+
+  /** Results before `now` do not count any more. */
+  reset(workerId: string, why: string, now: number): void {
+    this.#write(workerId, { ...this.of(workerId), reputation: 1, changedAt: now, why, countsFrom: now });
+  }
+
+  /**
+   * A result counts for or against its worker.
+   * @param what names the result, for people
+   * @returns whether the reputation is another now
+   */
+  judge(workerId: string, verdict: Verdict, what: string, now: number): boolean {
+    const before = this.of(workerId);
+    const reputation = afterVerdict(before.reputation, verdict, this.#settings);
+    if (reputation === before.reputation) return false;
+    if (verdict !== "success") {
+      this.#write(workerId, { ...before, reputation, changedAt: now, why: what });
+      return true;
+    }
+    const after = { ...before, reputation };
+    const unwritten = reputation - (this.#stored.get(workerId) ?? 1);
+    if (reputation === 1 || unwritten >= WORTH_A_ROW) this.#write(workerId, after);
+    else this.#standings.set(workerId, after);
+    return true;
+  }
+
+  /**
+   * The hourly review: brings each reputation nearer to what history says.
+   * @param rates share of successes by worker; 1 for those it does not name
+   * @returns the workers whose reputation is another now
+   */
+  review(rates: ReadonlyMap<string, number>, now: number): string[] {
+    const changed: string[] = [];
+    for (const workerId of new Set([...this.#standings.keys(), ...rates.keys()])) {
+      const before = this.of(workerId);
+      const rate = rates.get(workerId) ?? 1;
+      const reputation = afterReview(before.reputation, rate);
+      const isOver = before.countsFrom > 0 && before.countsFrom < now - HISTORY_MS;
+      if (reputation === before.reputation && reputation === (this.#stored.get(workerId) ?? 1) && !isOver) continue;
+      const why = `${Math.round(rate * 1000) / 10} % of its tasks in 30 days succeeded`;
+      const moved = reputation === before.reputation ? {} : { reputation, changedAt: now, why };
+      this.#write(workerId, { ...before, ...moved, countsFrom: isOver ? 0 : before.countsFrom });
+      if (reputation !== before.reputation) changed.push(workerId);
+    }
+    return changed;
+  }
+
+  /** Since when the results of workers count whose reputation was reset; epoch ms. */
+  resets(): { readonly workerId: string; readonly at: number }[] {
+    return [...this.#standings].flatMap(([workerId, { countsFrom }]) =>
+      countsFrom === 0 ? [] : [{ workerId, at: countsFrom }],
+    );
+  }
+
+  /** A standing that is simply good again needs no row. */
+  #write(workerId: string, value: Standing): void {
+    const { reputation, countsFrom, drain } = value;
+    if (reputation === 1 && countsFrom === 0 && drain === null) {
+      if (this.#standings.delete(workerId)) this.#store.delete(workerId);
+      this.#stored.delete(workerId);
+      return;
+    }
+    this.#standings.set(workerId, value);
+    this.#stored.set(workerId, reputation);
+    this.#store.put(workerId, value);
+  }
+}

@@ -1,0 +1,147 @@
+import { identifier, jsonObject, type JsonObject, type ServerFrame } from "@batuta/worker/protocol";
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import type { DrainOrder } from "../../../durable-objects/registry-shard/fleet.ts";
+import type { RegistryShard } from "../../../durable-objects/registry-shard/registry-shard-object.ts";
+import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { tellWorkerEvent } from "../../history/tell-worker.ts";
+import { MAX_COMMAND_BYTES, MAX_DRAIN_SECONDS, MAX_REASON_CHARS } from "../../limits.ts";
+import { log } from "../../observability/log.ts";
+import { SHARDS } from "../../registry/shards.ts";
+import { checkBody, readJson, readJsonOrNothing } from "../body.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { Problem } from "../problem.ts";
+import { requireAdmin } from "../require-admin.ts";
+
+const drainBody = z.strictObject({
+  deadline_seconds: z.number().min(0).max(MAX_DRAIN_SECONDS).optional(),
+  reason: z.string().trim().min(1).max(MAX_REASON_CHARS).optional(),
+});
+
+/** Words that have a route of their own, since the orchestrator has a part in what they mean. */
+const TAKEN: Readonly<Record<string, string>> = {
+  drain: "Drain the worker with POST …/admin/workers/{id}/drain.",
+  undrain: "Let it take tasks again with POST …/admin/workers/{id}/undrain.",
+  cancel_task: "Cancel the job with POST …/jobs/{id}/cancel.",
+};
+
+const commandBody = z.strictObject({
+  command: z.string().regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,99}$/, "must be 1 to 100 letters, digits, '_', '.' or '-'"),
+  params: jsonObject
+    .refine(
+      (params) => JSON.stringify(params).length <= MAX_COMMAND_BYTES,
+      `must be ${MAX_COMMAND_BYTES} bytes at most`,
+    )
+    .optional(),
+});
+
+const updateParams = z.strictObject({ version: z.string().min(1).max(200).optional() });
+
+async function drainOrder(c: Context<HttpEnv>): Promise<DrainOrder> {
+  const body = checkBody(drainBody, (await readJsonOrNothing(c.req.raw)) ?? {}, "drain");
+  return {
+    deadline: body.deadline_seconds === undefined ? null : Date.now() + body.deadline_seconds * 1000,
+    reason: body.reason ?? null,
+  };
+}
+
+function workerNotFound(): Problem {
+  return new Problem(404, "worker_not_found", "Worker not found");
+}
+
+/**
+ * Asks every shard, for a worker's id does not say which one has it.
+ * @returns the first answer of one that knows the worker
+ * @throws {Problem} 404 when none does
+ */
+async function atWorker<T>(
+  c: Context<HttpEnv>,
+  ask: (shard: DurableObjectStub<RegistryShard>, workerId: string) => Promise<T | null>,
+): Promise<{ readonly workerId: string; readonly answer: T }> {
+  const parsed = identifier.safeParse(c.req.param("worker_id"));
+  if (!parsed.success) throw workerNotFound();
+  const workerId = parsed.data;
+  const answers = await Promise.all(
+    SHARDS.map((name) => callObject(c.env.REGISTRY, name, (shard) => ask(shard, workerId))),
+  );
+  const answer = answers.find((each) => each !== null) ?? null;
+  if (answer === null) throw workerNotFound();
+  return { workerId, answer };
+}
+
+function shardName(c: Context<HttpEnv>): string {
+  const name = c.req.param("name") ?? "";
+  if (SHARDS.some((each) => each === name)) return name;
+  throw new Problem(404, "not_found", `There is no shard ${name}. There are: ${SHARDS.join(", ")}.`);
+}
+
+/** Notes in the worker's history what an operator did; it is not held up by it. */
+function note(
+  c: Context<HttpEnv>,
+  workerId: string,
+  type: "drained" | "undrained" | "reputation_reset",
+  more: JsonObject = {},
+): void {
+  const told = tellWorkerEvent(c.env, workerId, type, { by: c.get("client").name, ...more });
+  const settings = c.get("settings");
+  c.executionCtx.waitUntil(
+    told.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })),
+  );
+}
+
+/** `update` has a frame of its own, which workers know; any other word is the worker's own. */
+function frameOf({ command, params }: z.infer<typeof commandBody>): ServerFrame {
+  const taken = TAKEN[command];
+  if (taken !== undefined) throw new Problem(400, "bad_request", `${command} is not sent as a command. ${taken}`);
+  if (command !== "update") return { type: "command", command, ...(params === undefined ? {} : { params }) };
+  return { type: "update", command: "update", ...checkBody(updateParams, params ?? {}, "update") };
+}
+
+/** What operators do with workers and shards, below `/api/{version}`. */
+export const fleetApi = new Hono<HttpEnv>()
+  .use("/admin/workers/*", async (c, next) => {
+    requireAdmin(c.get("client"));
+    await next();
+  })
+  .use("/admin/shards/*", async (c, next) => {
+    requireAdmin(c.get("client"));
+    await next();
+  })
+  .post("/admin/workers/:worker_id/drain", async (c) => {
+    const order = await drainOrder(c);
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.drainWorker(id, order));
+    note(c, workerId, "drained", { ...order });
+    return c.json(answer);
+  })
+  .post("/admin/workers/:worker_id/undrain", async (c) => {
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.undrainWorker(id));
+    note(c, workerId, "undrained");
+    return c.json(answer);
+  })
+  .post("/admin/workers/:worker_id/reset-reputation", async (c) => {
+    const why = `reset by ${c.get("client").name}`;
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.resetReputation(id, why));
+    note(c, workerId, "reputation_reset");
+    return c.json(answer);
+  })
+  .post("/admin/workers/:worker_id/commands", async (c) => {
+    const frame = frameOf(checkBody(commandBody, await readJson(c.req.raw), "command"));
+    const { workerId, answer: heard } = await atWorker(c, (shard, id) => shard.command(id, frame));
+    if (!heard) {
+      const text = `Worker ${workerId} has no open WebSocket, and commands reach workers over it only. Start it with WORKER_ENABLE_WEBSOCKETS=true, or try again once it is connected.`;
+      throw new Problem(409, "conflict", text);
+    }
+    return c.json({ status: "sent", worker_id: workerId }, 202);
+  })
+  .get("/admin/shards", async (c) => {
+    const list = SHARDS.map(async (name) => ({ name, ...(await callObject(c.env.REGISTRY, name, (s) => s.status())) }));
+    return c.json({ shards: await Promise.all(list) });
+  })
+  .post("/admin/shards/:name/drain", async (c) => {
+    const [name, order] = [shardName(c), await drainOrder(c)];
+    return c.json({ name, ...(await callObject(c.env.REGISTRY, name, (shard) => shard.drain(order))) });
+  })
+  .post("/admin/shards/:name/undrain", async (c) => {
+    const name = shardName(c);
+    return c.json({ name, ...(await callObject(c.env.REGISTRY, name, (shard) => shard.undrain())) });
+  });
