@@ -24,11 +24,13 @@ export interface Env {
   /** Optional: without it, payloads over the inline limit are refused. */
   PAYLOADS?: R2Bucket;
   ASSETS?: Fetcher;
-  /** Embedded server only: serves the current text of the configuration files at `/clients`, `/workers` and `/integrations`. */
+  /** Embedded server only: serves the current text of the configuration files at `/clients`, `/workers`, `/integrations` and `/dispatch`. */
   CONFIG_FILES?: Fetcher;
 
   ENVIRONMENT?: string;
   CLIENTS_TOML?: string;
+  /** Limits, shares and ramps of dispatch. */
+  DISPATCH_TOML?: string;
   WORKERS_TOML?: string;
   GLOBAL_WORKER_TOKEN?: string;
   JOB_MAX_RETRIES?: string;

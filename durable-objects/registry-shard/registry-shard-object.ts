@@ -19,6 +19,7 @@ import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
+import { PolicyWatch } from "./policy-watch.ts";
 import { restore } from "./restore.ts";
 import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
@@ -69,6 +70,7 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #lines: WorkerLines;
   readonly #alarm: ShardAlarm;
   readonly #fleet: Fleet;
+  readonly #policy: PolicyWatch;
   readonly #backBy: number;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -122,6 +124,7 @@ export class RegistryShard extends DurableObject<Env> {
       result: (workerId, report) => this.result(workerId, report),
       remind: (member) => this.#fleet.remind(member),
     });
+    this.#policy = new PolicyWatch({ ctx, env, settings, dispatcher: this.#dispatcher, share: { index: 0, of: 1 } });
   }
 
   /** Takes or renews a registration. The worker's own word on its reputation does not count. */
@@ -211,6 +214,7 @@ export class RegistryShard extends DurableObject<Env> {
   /** Takes tasks on offer. Idempotent by task and attempt. One that cannot be placed is no harm to the others. */
   offer(offers: Offer[]): Placed[] {
     const now = Date.now();
+    this.#policy.look(now);
     const place = () => offers.map((task) => this.#place(task, now));
     // One offer writes one row or none; only several must be written together.
     return offers.length === 1 ? place() : this.ctx.storage.transactionSync(place);
@@ -335,6 +339,7 @@ export class RegistryShard extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#alarm.consumed();
     const now = Date.now();
+    this.#policy.look(now);
     await this.#leases.expire(now);
     this.#dispatcher.pump(now);
   }

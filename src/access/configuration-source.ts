@@ -1,3 +1,4 @@
+import { type DispatchPolicy, parsePolicy } from "../dispatch/policy.ts";
 import type { Env } from "../env.ts";
 import { type ClientDirectory, parseClients } from "./clients.ts";
 import type { Parsed } from "./configuration-text.ts";
@@ -8,11 +9,13 @@ import { parseWorkers, type WorkerDirectory } from "./workers.ts";
 /** How long a text is trusted before it is read again. A changed file is in force within this time everywhere. */
 const TRUSTED_FOR_MS = 10_000;
 
-/** The configured clients, workers and integrations, read from where the deployment keeps them. */
+/** The configured clients, workers, integrations and limits, read from where the deployment keeps them. */
 export interface ConfigurationSource {
   clients(): Promise<Parsed<ClientDirectory>>;
   workers(): Promise<Parsed<WorkerDirectory>>;
   integrations(): Promise<Parsed<IntegrationDirectory>>;
+  /** The same object until the text changes. */
+  policy(): Promise<Parsed<DispatchPolicy>>;
   /** Reads all texts again at once. On error what was in force stays in force, and the error says what is wrong. */
   reload(): Promise<Parsed<null>>;
 }
@@ -25,13 +28,13 @@ interface Surroundings {
 
 /**
  * Makes the source for one isolate. On the embedded server the texts come from `CONFIG_FILES`, elsewhere from the
- * secrets `CLIENTS_TOML`, `WORKERS_TOML` and `INTEGRATIONS_TOML`; a text that is absent is an empty one.
+ * secrets `CLIENTS_TOML`, `WORKERS_TOML`, `INTEGRATIONS_TOML` and `DISPATCH_TOML`; a text that is absent is an empty one.
  *
  * A text that turns bad is logged and the last good one stays in force. When there has been no good one, the answer is
  * `ok: false` with a text that is fit for strangers; the particulars, which name clients, are in the log only.
  */
 export function createConfigurationSource(
-  env: Pick<Env, "CONFIG_FILES" | "CLIENTS_TOML" | "WORKERS_TOML" | "INTEGRATIONS_TOML">,
+  env: Pick<Env, "CONFIG_FILES" | "CLIENTS_TOML" | "WORKERS_TOML" | "INTEGRATIONS_TOML" | "DISPATCH_TOML">,
   surroundings: Surroundings,
 ): ConfigurationSource {
   const clients = trustedFor(TRUSTED_FOR_MS, {
@@ -55,12 +58,20 @@ export function createConfigurationSource(
     parse: parseIntegrations,
     ...surroundings,
   });
+  const policy = trustedFor(TRUSTED_FOR_MS, {
+    file: "dispatch.toml",
+    without: "no limit is known",
+    read: () => readText(env.CONFIG_FILES, "dispatch", env.DISPATCH_TOML),
+    parse: parsePolicy,
+    ...surroundings,
+  });
   return {
     clients: () => clients.current(),
     workers: () => workers.current(),
     integrations: () => integrations.current(),
+    policy: () => policy.current(),
     async reload() {
-      const outcomes = await Promise.all([clients.load(), workers.load(), integrations.load()]);
+      const outcomes = await Promise.all([clients.load(), workers.load(), integrations.load(), policy.load()]);
       const errors = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
       return errors.length === 0 ? { ok: true, value: null } : { ok: false, error: errors.join("\n") };
     },

@@ -5,7 +5,7 @@ import { type ConfigurationSource, createConfigurationSource } from "./configura
 
 const sources = new WeakMap<object, ConfigurationSource>();
 
-/** The configured clients, workers and integrations of this deployment, made once per isolate. */
+/** The configured clients, workers, integrations and limits of this deployment, made once per isolate. */
 export function configurationSource(env: Env, settings: Configuration): ConfigurationSource {
   let source = sources.get(env);
   if (source === undefined) {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseClients } from "../../../src/access/clients.ts";
 import type { Parsed } from "../../../src/access/configuration-text.ts";
+import { parsePolicy } from "../../../src/dispatch/policy.ts";
 import { parseIntegrations } from "../../../src/access/integrations.ts";
 import { parseWorkers } from "../../../src/access/workers.ts";
 import { PlainError, reasonOf } from "../plain-error.ts";
@@ -16,6 +17,8 @@ export interface Credentials {
   workerTokenFile?: string | undefined;
   workerToken?: string | undefined;
   integrationsFile?: string | undefined;
+  /** Not a secret; it lies beside the others. */
+  dispatchFile?: string | undefined;
   /** Signs approval links; kept in the data folder unless it was given. */
   signingSecret?: string | undefined;
 }
@@ -28,7 +31,10 @@ export interface Credentials {
  * @throws {PlainError} when a file cannot be read or used
  */
 export function settleCredentials(
-  options: Pick<ServerOptions, "clients" | "workers" | "integrations" | "globalWorkerToken" | "signingSecret">,
+  options: Pick<
+    ServerOptions,
+    "clients" | "workers" | "integrations" | "dispatch" | "globalWorkerToken" | "signingSecret"
+  >,
   dataFolder: string,
 ): Credentials {
   const integrationsFile = options.integrations;
@@ -37,7 +43,11 @@ export function settleCredentials(
   }
   const signingSecret =
     options.signingSecret ?? keptSecret(join(dataFolder, "signing-secret"), "SIGNING_SECRET").secret;
-  return { ...settleCallers(options, dataFolder), integrationsFile, signingSecret };
+  const dispatchFile = options.dispatch;
+  if (dispatchFile !== undefined) {
+    assertUsable(parsePolicy(readConfiguration(dispatchFile, "--dispatch")), dispatchFile);
+  }
+  return { ...settleCallers(options, dataFolder), integrationsFile, dispatchFile, signingSecret };
 }
 
 function settleCallers(

@@ -15,6 +15,8 @@ export interface ServerOptions {
   workers?: string | undefined;
   /** TOML file of the channels by which people are asked. */
   integrations?: string | undefined;
+  /** TOML file of the limits and shares of dispatch. */
+  dispatch?: string | undefined;
   /** Module of blueprints; the deployment's own when absent. */
   blueprints?: string | undefined;
   /** Token shared by all workers; made in the data folder on the first start when this and `workers` are absent. */
@@ -86,6 +88,11 @@ export const SERVER_ARGUMENTS = {
     valueHint: "FILE",
     description: "Channels by which people are asked for decisions, TOML [INTEGRATIONS_CONFIG_PATH]",
   },
+  dispatch: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Limits of task types and clients, and ramps of worker versions, TOML [DISPATCH_CONFIG_PATH]",
+  },
   blueprints: {
     type: "string",
     valueHint: "FILE",
@@ -112,6 +119,7 @@ export function readServerOptions(flags: Flags, environment: Environment): Serve
     clients: value("clients", "CLIENTS_CONFIG_PATH"),
     workers: value("workers", "WORKERS_CONFIG_PATH"),
     integrations: value("integrations", "INTEGRATIONS_CONFIG_PATH"),
+    dispatch: value("dispatch", "DISPATCH_CONFIG_PATH"),
     blueprints: value("blueprints", "BLUEPRINTS_PATH"),
     globalWorkerToken: environment["GLOBAL_WORKER_TOKEN"] || undefined,
     signingSecret: environment["SIGNING_SECRET"] || undefined,

@@ -16,13 +16,14 @@ export function readyLine(
     const short = relative(folder, path);
     return short === "" ? "." : short.startsWith("..") ? path : short;
   };
-  const { clientsFile, workersFile, workerTokenFile, integrationsFile } = credentials;
+  const { clientsFile, workersFile, workerTokenFile, integrationsFile, dispatchFile } = credentials;
   const places = [
     `data ${shown(data)}`,
     `clients ${shown(clientsFile)}`,
     ...(workersFile === undefined ? [] : [`workers ${shown(workersFile)}`]),
     ...(workerTokenFile === undefined ? [] : [`worker token ${shown(workerTokenFile)}`]),
     ...(integrationsFile === undefined ? [] : [`integrations ${shown(integrationsFile)}`]),
+    ...(dispatchFile === undefined ? [] : [`dispatch ${shown(dispatchFile)}`]),
   ];
   return `Batuta ${version} ready on ${url} (${places.join(", ")})`;
 }
