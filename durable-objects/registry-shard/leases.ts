@@ -48,8 +48,13 @@ export class Leases {
   /** A worker is alive while its registration lasts; one that takes tasks by socket while its pings come in. */
   isAlive(member: Member, now: number): boolean {
     if (!takesBySocket(member)) return member.expiresAt > now;
-    const heard = Math.max(member.seenAt, this.#needs.lastPong(member.socket) ?? 0);
-    return heard > now - this.#needs.settings.leaseMs;
+    return this.heardAt(member) > now - this.#needs.settings.leaseMs;
+  }
+
+  /** When the worker was last heard of, epoch ms: a word of its own, or an automatic pong. */
+  heardAt(member: Member): number {
+    const pong = member.socket === null ? null : this.#needs.lastPong(member.socket);
+    return Math.max(member.seenAt, pong ?? 0);
   }
 
   /**

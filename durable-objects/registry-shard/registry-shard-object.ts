@@ -11,12 +11,14 @@ import {
   type WorkerRegistration,
 } from "@batuta/worker/protocol";
 import { readConfiguration } from "../../src/configuration.ts";
+import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
 import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
+import { explainTask } from "./explain.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
 import { PolicyWatch } from "./policy-watch.ts";
@@ -245,6 +247,13 @@ export class RegistryShard extends DurableObject<Env> {
       }
       return { is: "held", since: held.since, workerId: holder.id };
     });
+  }
+
+  /** Why attempts are not moving: who has them, or what keeps each worker from taking them. */
+  explain(offers: Offer[]): TaskExplanation[] {
+    const now = Date.now();
+    const parts = { roster: this.#roster, dispatcher: this.#dispatcher, leases: this.#leases };
+    return offers.map((task) => explainTask(parts, task, now));
   }
 
   /**

@@ -1,0 +1,72 @@
+import type { TaskExplanation, WorkersAround, WorkerVerdict } from "../../src/dispatch/explanation.ts";
+import type { Offer } from "../../src/dispatch/offer.ts";
+import { ruleOf, type Rule } from "../../src/dispatch/matching.ts";
+import { MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Leases } from "./leases.ts";
+import { candidateOf, type Member, type Roster } from "./roster.ts";
+
+interface Parts {
+  readonly roster: Roster;
+  readonly dispatcher: Dispatcher;
+  readonly leases: Leases;
+}
+
+/** Says where an attempt is, and why no worker has it. */
+export function explainTask({ roster, dispatcher, leases }: Parts, task: Offer, now: number): TaskExplanation {
+  const holder = roster.holderOf(task.taskId);
+  const held = holder?.leases.get(task.taskId);
+  if (holder !== null && held?.attempt === task.attempt) {
+    return { is: "held", workerId: holder.id, since: held.since, seenAt: leases.heardAt(holder) };
+  }
+  const around = workersAround(roster, leases, task, now);
+  const found = dispatcher.isWaiting(task.taskId, task.attempt) ? dispatcher.lookAt(task.taskId, now) : null;
+  if (found === null) return { is: "unknown", ...around };
+  return { is: "waiting", place: found.place, block: found.block, ...around };
+}
+
+function workersAround(roster: Roster, leases: Leases, task: Offer, now: number): WorkersAround {
+  const rule = ruleOf(task);
+  const verdicts: (WorkerVerdict & { readonly near: number })[] = [];
+  const otherTypes = new Set<string>();
+  let otherWorkers = 0;
+  for (const member of roster.all()) {
+    if (member.info === null) continue;
+    const alive = leases.isAlive(member, now);
+    if (!member.registeredTasks.has(task.type) && !member.socketTasks.has(task.type)) {
+      if (!alive) continue;
+      otherWorkers += 1;
+      for (const type of member.registeredTasks) otherTypes.add(type);
+      continue;
+    }
+    verdicts.push({ workerId: member.id, ...verdict(member, task, rule, alive, leases.heardAt(member), now) });
+  }
+  const nearest = verdicts.toSorted((a, b) => a.near - b.near || (a.workerId < b.workerId ? -1 : 1));
+  return {
+    workers: nearest.slice(0, MAX_EXPLAINED_WORKERS).map(({ workerId, ruledOut }) => ({ workerId, ruledOut })),
+    moreWorkers: Math.max(0, nearest.length - MAX_EXPLAINED_WORKERS),
+    otherWorkers,
+    otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS),
+  };
+}
+
+/** @returns the reason, and how near the worker is to taking the task: the smaller, the nearer */
+function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardAt: number, now: number) {
+  if (!alive) {
+    return { near: 4, ruledOut: `has given no sign of life for ${Math.round((now - heardAt) / 1000)} s` };
+  }
+  const candidate = candidateOf(member);
+  if (candidate === null) return { near: 4, ruledOut: "has not registered" };
+  if (!candidate.tasks.has(task.type)) return { near: 2, ruledOut: `takes no ${task.type} at present` };
+  // What it is and has comes first: a slot that comes free does not help against it.
+  const lack = rule({ ...candidate, free: 1 });
+  if (lack !== null) return { near: 3, ruledOut: lack };
+  return candidate.free > 0 ? { near: 0, ruledOut: null } : { near: 1, ruledOut: occupied(member) };
+}
+
+function occupied(member: Member): string {
+  const held = member.leases.size;
+  if (member.draining) return "is draining: it takes nothing new";
+  if (member.slots !== null) return `all of its ${member.slots} slots are taken`;
+  return held === 0 ? "does not ask for a task at present" : `has ${held} and does not ask for more at present`;
+}

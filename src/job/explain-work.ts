@@ -1,0 +1,108 @@
+import type { JsonObject } from "@batuta/worker/protocol";
+import type { TaskExplanation, WorkersAround } from "../dispatch/explanation.ts";
+import type { Block } from "../dispatch/throttles.ts";
+import type { MachineSettings, Task } from "./record.ts";
+import { runTimeMs } from "./work.ts";
+
+const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+const seconds = (ms: number) => `${Math.max(0, Math.round(ms / 1000))} s`;
+
+/** Where one piece of work is, and what keeps it from moving. */
+export function explainWork(
+  task: Task,
+  found: TaskExplanation | null,
+  settings: MachineSettings,
+  now: number,
+): JsonObject {
+  const common = {
+    task_id: task.id,
+    type: task.request.type,
+    attempt: task.attempt,
+    failures: task.failures,
+    lost_workers: task.losses,
+    offered_at: iso(task.dispatchedAt),
+    summary: shortWork(task, found, now),
+  };
+  if (task.child !== null) return { ...common, is: "child_job", child_job_id: task.id, blueprint: task.child };
+  if (found === null) return { ...common, is: "unasked" };
+  if (found.is === "held") {
+    return {
+      ...common,
+      is: "with_worker",
+      worker_id: found.workerId,
+      taken_at: iso(found.since),
+      last_sign_of_life: iso(found.seenAt),
+      must_end_by: iso(found.since + runTimeMs(task.request, settings.taskTimeoutMs)),
+    };
+  }
+  const { workers, moreWorkers, otherWorkers, otherTypes } = found;
+  return {
+    ...common,
+    is: found.is === "waiting" ? "waiting" : "on_its_way",
+    queue:
+      found.is === "waiting"
+        ? {
+            about_ahead: found.place.ahead,
+            place_among_own: found.place.place,
+            own_waiting: found.place.ofClient,
+            all_waiting: found.place.ofType,
+          }
+        : null,
+    blocked_by: found.is === "waiting" && found.block !== null ? blockView(found.block) : null,
+    workers: workers.map(({ workerId, ruledOut }) => ({ worker_id: workerId, ruled_out: ruledOut })),
+    more_workers: moreWorkers,
+    workers_of_other_types: otherWorkers,
+    other_types: otherTypes,
+  };
+}
+
+function blockView({ scope, name, kind, limit, part, until }: Block): JsonObject {
+  return {
+    scope,
+    name,
+    kind,
+    limit,
+    limit_here: part,
+    until: iso(until),
+    reason: blockText({ scope, name, kind, limit, part, until }),
+  };
+}
+
+/** One sentence about a piece of work that is out. */
+export function shortWork(task: Task, found: TaskExplanation | null, now: number): string {
+  const { type } = task.request;
+  if (task.child !== null) return `Waits for its child job ${task.id} (blueprint '${task.child}').`;
+  if (found === null) return `Task '${type}' is out; the registry could not be asked about it.`;
+  if (found.is === "held") {
+    return `Worker ${found.workerId} has task '${type}' since ${seconds(now - found.since)}, and was last heard of ${seconds(now - found.seenAt)} ago.`;
+  }
+  const since = `since ${seconds(now - task.dispatchedAt)}`;
+  if (found.is === "unknown")
+    return `Task '${type}' is on its way to the registry ${since}. ${workersText(type, found)}`;
+  const line = found.place.ahead === 0 ? "" : ` About ${found.place.ahead} tasks go before it.`;
+  const why = found.block === null ? workersText(type, found) : blockText(found.block);
+  return `Task '${type}' waits for a worker ${since}: ${why}${line}`;
+}
+
+/** What keeps the workers from taking it, in one sentence. */
+function workersText(type: string, { workers, moreWorkers, otherWorkers, otherTypes }: WorkersAround): string {
+  if (workers.length === 0) {
+    const others =
+      otherWorkers === 0
+        ? "no worker is there at all"
+        : `the ${otherWorkers} that are there take ${otherTypes.join(", ") || "nothing"}`;
+    return `no worker takes '${type}'; ${others}.`;
+  }
+  const free = workers.filter(({ ruledOut }) => ruledOut === null);
+  if (free.length > 0) return `worker ${free[0]?.workerId} can take it.`;
+  const named = workers.slice(0, 3).map(({ workerId, ruledOut }) => `${workerId}: ${ruledOut}`);
+  const rest = workers.length + moreWorkers - named.length;
+  return `no worker can take it now. ${named.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
+}
+
+function blockText({ scope, name, kind, limit, part, until }: Block): string {
+  const whose = scope === "client" ? `client '${name}'` : `task type '${name}'`;
+  const here = part === limit ? "" : `, of which this shard has ${part}`;
+  if (kind === "concurrency") return `${whose} may have ${limit} tasks with workers at once${here}.`;
+  return `the rate limit of ${whose} is ${limit}${here}; the next may go at ${iso(until)}.`;
+}
