@@ -11,12 +11,13 @@ import { readInput } from "../../src/job/input.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
 import { outcomeOf } from "../../src/job/outcome.ts";
 import { changed, type ChildOutcome } from "../../src/job/record.ts";
+import { explainJob } from "../../src/job/explain.ts";
 import { isEnded, type JobStatus } from "../../src/job/status.ts";
 import { takeBranchResult } from "../../src/job/take-branch.ts";
 import { takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
 import { countBranches, jobView } from "../../src/job/view.ts";
 import type { HumanWait } from "../../src/job/wait.ts";
-import { checkTime, isWanted } from "../../src/job/work.ts";
+import { checkTime, isWanted, outstanding } from "../../src/job/work.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
@@ -38,11 +39,13 @@ export class JobObject extends DurableObject<Env> {
   readonly #settings: Configuration;
   readonly #live: LiveJob;
   readonly #upkeep: JobUpkeep;
+  readonly #work: JobWork;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#settings = readConfiguration(env);
     const work = new JobWork(env, this.#settings);
+    this.#work = work;
     this.#live = new LiveJob({
       ctx,
       env,
@@ -103,6 +106,15 @@ export class JobObject extends DurableObject<Env> {
     if (record === null || record.client.name !== clientName) return null;
     const workerId = worker?.taskId === record.task?.id ? (worker?.id ?? null) : null;
     return jobView(record, record.fanOut === null ? null : countBranches([...branches.all.values()]), workerId);
+  }
+
+  /** Why the job does not move; null when there is none, or it is another client's. */
+  async explain(clientName: string): Promise<JsonObject | null> {
+    const { record, branches } = this.#live;
+    if (record === null || record.client.name !== clientName) return null;
+    const findings = await this.#work.explain(record, outstanding(record, branches.open));
+    const job = this.#live.record ?? record;
+    return explainJob(job, branches.open, findings, this.#settings, Date.now());
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   OFFERS_PER_CALL,
 } from "../../src/limits.ts";
 import type { JobHistoryMessage } from "../../src/history/events.ts";
+import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
 import { isOverloaded } from "../../src/dispatch/shard-call.ts";
 import { unsentEvents } from "../../src/job/events.ts";
@@ -88,6 +89,12 @@ export class JobOutbox {
     return this.#ask(job, tasks, (shard, refs) =>
       callObject(this.#env.REGISTRY, shard, (registry) => registry.locate(refs)),
     );
+  }
+
+  /** Why tasks are not moving, as the registry sees it; rejects while it is away. */
+  async explain(job: JobRecord, tasks: readonly Task[]): Promise<TaskExplanation[]> {
+    const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
+    return callObject(this.#env.REGISTRY, shardOfJob(job.id), (registry) => registry.explain(offers));
   }
 
   /** @returns the events sent, up to which sequence number */

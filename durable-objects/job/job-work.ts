@@ -2,6 +2,8 @@ import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { childRequestOf, refusedChild } from "../../src/job/child.ts";
 import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
+import type { Findings } from "../../src/job/explain.ts";
+import { MAX_EXPLAINED_TASKS } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
 import type { TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
@@ -66,6 +68,13 @@ export class JobWork {
   /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */
   async locate(job: JobRecord, tasks: readonly Task[]): Promise<TaskWhereabouts[]> {
     return this.#quietly("job.check_delayed", job, tasks, () => this.#outbox.locate(job, tasks));
+  }
+
+  /** What the registry says of why tasks are not moving; nothing of those it could not be asked about. */
+  async explain(job: JobRecord, tasks: readonly Task[]): Promise<Findings> {
+    const some = tasks.filter((task) => task.child === null).slice(0, MAX_EXPLAINED_TASKS);
+    const found = await this.#quietly("job.explain_failed", job, some, () => this.#outbox.explain(job, some));
+    return new Map(some.flatMap(({ id }, i) => (found[i] === undefined ? [] : [[id, found[i]] as const])));
   }
 
   /** Makes sure of children that nothing was heard of: begins those that do not exist, and learns how others ended. */

@@ -103,6 +103,13 @@ function waitOf(
   return say("handler", job.stateSince, `The handler of state '${job.state}' runs.`);
 }
 
+/** The same of a job that is in the archive, from what its client sees of it. */
+export function explainArchived({ id, status, current_state: state, finished_at: since }: JsonObject): JsonObject {
+  const summary = `The job is ${String(status)} and in the archive; nothing more will happen.`;
+  const nothing = { waits_for: "nothing", since, summary, tasks: [], tasks_left_out: 0, next: [] };
+  return { job_id: id, status, current_state: state, ...nothing };
+}
+
 function ended(job: JobRecord): string {
   const why = job.error === null ? "" : ` ${job.error}`;
   if (job.status === "quarantined") return `The job is in quarantine until somebody retries or discards it.${why}`;

@@ -12,6 +12,7 @@ const oneTask = blueprint({
     value: z.unknown().optional(),
     seconds: z.number().optional(),
     priority: z.number().default(0),
+    needs: z.record(z.string(), z.unknown()).optional(),
   }),
   states: ["work", "failed_on_purpose", "done"],
 })
@@ -20,6 +21,7 @@ const oneTask = blueprint({
       type: initialData.type,
       params: { value: initialData.value ?? null },
       priority: initialData.priority,
+      ...(initialData.needs === undefined ? {} : { resourceRequirements: initialData.needs }),
       ...(initialData.seconds === undefined ? {} : { timeoutSeconds: initialData.seconds }),
       transitions: { success: "done", rejected: "failed_on_purpose" },
     }),

@@ -13,7 +13,8 @@ import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
 import { jobNotFound, Problem } from "../problem.ts";
 import { requireAdmin } from "../require-admin.ts";
 import { batchApi } from "./batch.ts";
-import { jobCommands } from "./job-commands.ts";
+import { explainArchived } from "../../job/explain.ts";
+import { jobCommands, jobIdOf } from "./job-commands.ts";
 import { quarantineApi } from "./quarantine.ts";
 
 const listing = z.object({
@@ -54,6 +55,12 @@ export const clientApi = new Hono<HttpEnv>()
   })
   .get("/jobs/:job_id", async (c) => {
     return c.json(await viewJob(c, c.req.param("job_id")));
+  })
+  .get("/jobs/:job_id/explain", async (c) => {
+    const jobId = jobIdOf(c);
+    const { name } = c.get("client");
+    const explanation = await callObject(c.env.JOBS, jobId, (object) => object.explain(name));
+    return c.json(explanation ?? explainArchived(await viewJob(c, jobId)));
   })
   .get("/jobs/:job_id/history", async (c) => {
     const jobId = c.req.param("job_id");
