@@ -4,6 +4,7 @@ import type { Env } from "./env.ts";
 import { pruneWindow, windowsBetween } from "./history/prune.ts";
 import { quietJobs } from "./history/queries.ts";
 import { log } from "./observability/log.ts";
+import { reviewReputations } from "./registry/review-reputations.ts";
 
 /** A job that waits for a worker looks after itself once a lease; one this quiet may have lost its alarm. */
 const QUIET_MS = 15 * 60_000;
@@ -13,12 +14,26 @@ const CALLS_AT_ONCE = 5;
 /** As the cron trigger in `wrangler.toml`: what the sweep before this one has looked at. */
 const SWEEP_EVERY_MS = 10 * 60_000;
 
+/** Once an hour is a sweep's turn to review reputations: not that of the full hour, when much else begins. */
+const SWEEPS_PER_HOUR = 6;
+const REVIEWING_SWEEP = 2;
+
 /**
- * What is done every ten minutes: wakes jobs that may have been forgotten, and forgets what is too old. Never throws.
+ * What is done every ten minutes: wakes jobs that may have been forgotten, forgets what is too old, and once an hour
+ * reviews the reputations of workers. Never throws.
  * @param now epoch ms
  */
 export async function sweep(env: Env, now = Date.now()): Promise<void> {
-  await Promise.all([wakeQuietJobs(env, now), pruneHistory(env, now)]);
+  await Promise.all([wakeQuietJobs(env, now), pruneHistory(env, now), reviewInTurn(env, now)]);
+}
+
+async function reviewInTurn(env: Env, now: number): Promise<void> {
+  if (Math.floor(now / SWEEP_EVERY_MS) % SWEEPS_PER_HOUR !== REVIEWING_SWEEP) return;
+  try {
+    await reviewReputations(env, now);
+  } catch (error) {
+    log(readConfiguration(env), "ERROR", "reputation.review_failed", { error: String(error) });
+  }
 }
 
 async function pruneHistory(env: Env, now: number): Promise<void> {

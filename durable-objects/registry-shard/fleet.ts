@@ -5,7 +5,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
 import { sendFrame } from "./sockets.ts";
-import { firstDeadline, type Drain } from "./standing.ts";
+import { firstDeadline, isLeaving, type Drain } from "./standing.ts";
 import type { Standings } from "./standings.ts";
 
 /** What an operator asks for: a deadline (epoch ms) or none, and why. */
@@ -87,6 +87,7 @@ export class Fleet {
       if (member !== null) {
         // What it said of itself was its answer to the order.
         member.draining = false;
+        if (member.info !== null && isLeaving(member.info.status)) member.info = { ...member.info, status: "idle" };
         roster.keep(member);
         sendFrame(member.socket, { type: "command", command: "undrain" });
       }
