@@ -34,7 +34,12 @@ beforeEach(async () => {
   workers = ["worker-1", "worker-2"].map(
     (id) =>
       new ProcessGroup(["--conditions=batuta-source", join(REPOSITORY, "examples", "photos", "worker.ts")], {
-        environment: { ORCHESTRATOR_URL: server.url, WORKER_TOKEN: server.workerToken, WORKER_ID: id },
+        environment: {
+          ORCHESTRATOR_URL: server.url,
+          WORKER_TOKEN: server.workerToken,
+          WORKER_ID: id,
+          WORKER_SPOOL_DIR: temporaryFolder(),
+        },
       }),
   );
 });

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { BatutaServer } from "./batuta-server.ts";
 import { ProcessGroup } from "./process-group.ts";
 import type { SeededRandom } from "./seeded-random.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Between two kills of the server, from the moment it is back. */
 const SERVER_MS = { least: 3_000, most: 5_000 };
@@ -22,6 +23,7 @@ class ChaosWorker {
   constructor(server: BatutaServer, id: string, websockets: boolean) {
     this.#environment = {
       WORKER_ID: id,
+      WORKER_SPOOL_DIR: temporaryFolder(),
       WORKER_ENABLE_WEBSOCKETS: String(websockets),
       WORKER_TOKEN: server.workerToken,
       ORCHESTRATOR_URL: server.url,

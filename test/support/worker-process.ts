@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { BatutaServer } from "./batuta-server.ts";
 import { ProcessGroup } from "./process-group.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const report = z.object({ began: z.string() });
 
@@ -17,6 +18,8 @@ export interface WorkerSetup {
   readonly pauseMs?: number;
   /** Ends no task before it is told to. */
   readonly holds?: boolean;
+  /** Where it keeps results; a folder of its own when absent. */
+  readonly spool?: string;
 }
 
 /** A worker made with the SDK, as a process of its own. */
@@ -25,10 +28,12 @@ export class WorkerProcess {
   readonly began: string[] = [];
   readonly #process: ProcessGroup;
 
-  constructor(server: BatutaServer, { id, websockets, type, url, slots = 4, pauseMs = 0, holds = false }: WorkerSetup) {
+  constructor(server: BatutaServer, setup: WorkerSetup) {
+    const { id, websockets, type, url, slots = 4, pauseMs = 0, holds = false, spool = temporaryFolder() } = setup;
     this.#process = new ProcessGroup(["--conditions=batuta-source", join(import.meta.dirname, "reporting-worker.ts")], {
       environment: {
         WORKER_ID: id,
+        WORKER_SPOOL_DIR: spool,
         WORKER_ENABLE_WEBSOCKETS: String(websockets),
         WORKER_TOKEN: server.workerToken,
         ORCHESTRATOR_URL: url ?? server.url,

@@ -46,6 +46,11 @@ export interface WorkerOptions {
   resultMaxRetries?: number;
   /** Delay before the second of these attempts; it doubles from there. [RESULT_RETRY_INITIAL_DELAY; 1] */
   resultRetryInitialDelay?: number;
+  /**
+   * Folder where results are safe until they are acknowledged, or `false` (as a variable: `off`) for none. [WORKER_SPOOL_DIR;
+   * `batuta-worker/<worker id>/results` in the user's state folder when the worker's id is given, else none]
+   */
+  spoolDir?: string | false;
   /** How long a graceful stop waits for running tasks. [WORKER_SHUTDOWN_TIMEOUT; 30] */
   shutdownTimeout?: number;
   /** Where log entries go; `false` silences. [JSON lines to stderr, from level LOG_LEVEL; INFO] */
@@ -67,6 +72,8 @@ export interface Configuration {
   taskPollTimeoutMs: number;
   resultMaxRetries: number;
   resultRetryInitialDelayMs: number;
+  /** Undefined for none. */
+  spoolDir: string | undefined;
   shutdownTimeoutMs: number;
   logLevel: LogLevel;
 }
@@ -98,6 +105,7 @@ const settingsSchema = z.object({
   taskPollTimeout: positiveSeconds.default(30),
   resultMaxRetries: wholeNumber(1).default(5),
   resultRetryInitialDelay: seconds.default(1),
+  spoolDir: z.union([z.string(), z.literal(false)]).optional(),
   shutdownTimeout: seconds.default(30),
   logLevel: level.default("INFO"),
 });
@@ -120,6 +128,7 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   taskPollTimeout: ["TASK_POLL_TIMEOUT"],
   resultMaxRetries: ["RESULT_MAX_RETRIES"],
   resultRetryInitialDelay: ["RESULT_RETRY_INITIAL_DELAY"],
+  spoolDir: ["WORKER_SPOOL_DIR"],
   shutdownTimeout: ["WORKER_SHUTDOWN_TIMEOUT"],
   logLevel: ["LOG_LEVEL"],
 };
@@ -149,12 +158,28 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     ...settings,
     orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
     resources: settings.resources,
+    spoolDir: spoolFolder(settings.spoolDir, raw["workerId"] === undefined ? undefined : settings.workerId, environment),
     heartbeatIntervalMs: settings.heartbeatInterval * 1000,
     heartbeatDebounceMs: settings.heartbeatDebounceDelay * 1000,
     taskPollTimeoutMs: settings.taskPollTimeout * 1000,
     resultRetryInitialDelayMs: settings.resultRetryInitialDelay * 1000,
     shutdownTimeoutMs: settings.shutdownTimeout * 1000,
   };
+}
+
+/**
+ * Where results are kept. A worker whose id changes with every start would never find them again, so it keeps none unless
+ * told where.
+ */
+function spoolFolder(
+  chosen: string | false | undefined,
+  workerId: string | undefined,
+  { XDG_STATE_HOME, LOCALAPPDATA, HOME }: Record<string, string | undefined>,
+): string | undefined {
+  if (chosen === false || chosen === "off") return undefined;
+  if (chosen !== undefined) return chosen;
+  const state = XDG_STATE_HOME || LOCALAPPDATA || (HOME && `${HOME}/.local/state`);
+  return state && workerId && `${state}/batuta-worker/${workerId}/results`;
 }
 
 function isSettingName(name: string): name is SettingName {

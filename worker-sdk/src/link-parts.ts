@@ -6,6 +6,7 @@ import type { Orchestrator } from "./orchestrators.ts";
 import type { Presence } from "./presence.ts";
 import type { Registration } from "./registration.ts";
 import type { OpenSocket } from "./open-socket.ts";
+import type { ResultSpool } from "./result-spool.ts";
 import type { TaskPool } from "./task-pool.ts";
 
 /** What the parts of the link to one orchestrator share. */
@@ -17,6 +18,7 @@ export interface LinkParts {
   readonly http: HttpClient;
   readonly registration: Registration;
   readonly pool: TaskPool;
+  readonly spool: ResultSpool;
   readonly openSocket: OpenSocket;
   readonly random: RandomSource;
   readonly logger: Logger;

@@ -2,13 +2,18 @@ import type { ProgressUpdate, TaskPayload } from "./protocol/index.ts";
 import { atLeastRetryAfter, exponentialDelay } from "./backoff.ts";
 import { Heartbeat, heartbeatBody } from "./heartbeat.ts";
 import type { LinkParts } from "./link-parts.ts";
-import type { Outcome } from "./outcome.ts";
-import { ResultPosting, undeliverable } from "./result-posting.ts";
+import { resultOf, type Outcome } from "./outcome.ts";
+import { ResultOutbox, type PendingResult } from "./result-outbox.ts";
+import { isUnfit, ResultPosting, undeliverable } from "./result-posting.ts";
+import type { KeptResult } from "./result-spool.ts";
 import { sleep, whenAborted } from "./sleep.ts";
 import type { TaskOrigin } from "./task-pool.ts";
 import type { Transport } from "./transport.ts";
 
 const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
+
+/** Results of an earlier run that are handed over at the same time. */
+const RESTORE_LANES = 4;
 
 /** Polls are at least this far apart when they find nothing: some servers answer "no task" without waiting. */
 const MIN_EMPTY_POLL_MS = 1_000;
@@ -19,8 +24,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
   readonly #posting: ResultPosting;
   readonly #heartbeat: Heartbeat;
   readonly #several: boolean;
-  /** Results on their way, with their tasks. */
-  readonly #deliveries = new Map<Promise<void>, string>();
+  readonly #outbox: ResultOutbox;
   readonly #draining = new AbortController();
   readonly #closed = new AbortController();
 
@@ -34,6 +38,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#parts = parts;
     this.#several = several;
     this.#posting = new ResultPosting(parts);
+    this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
     this.#heartbeat = new Heartbeat(parts, () =>
       heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted, this.#currentTasks()),
     );
@@ -42,6 +47,8 @@ export class LongPollTransport implements Transport, TaskOrigin {
   async run(): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#heartbeat.start();
+    const restored = this.#outbox.pending.values();
+    for (let lane = 0; lane < RESTORE_LANES; lane++) void this.#bringAllHome(restored);
     this.#running = true;
     this.#nowReady();
     await whenAborted(this.#closed.signal);
@@ -53,8 +60,12 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#heartbeat.announceChange();
   }
 
-  async settled(): Promise<void> {
-    while (this.#deliveries.size > 0) await Promise.all(this.#deliveries.keys());
+  settled(): Promise<void> {
+    return this.#outbox.empty();
+  }
+
+  restore(kept: KeptResult): void {
+    this.#outbox.restore(kept);
   }
 
   close(): void {
@@ -63,15 +74,14 @@ export class LongPollTransport implements Transport, TaskOrigin {
   }
 
   deliver(task: TaskPayload, outcome: Outcome): void {
-    if (this.#closed.signal.aborted) return;
-    const delivery = this.#deliver(task, outcome).finally(() => this.#deliveries.delete(delivery));
-    this.#deliveries.set(delivery, task.task_id);
+    const result = this.#outbox.add(resultOf(task, outcome, this.#parts.configuration.workerId));
+    if (!this.#closed.signal.aborted) void this.#bringHome(result);
   }
 
   /** What runs, and what has run but is not handed over yet. */
   #currentTasks(): string[] {
     const running = this.#parts.pool.heldFrom(this).map(({ task_id }) => task_id);
-    return [...running, ...this.#deliveries.values()];
+    return [...running, ...this.#outbox.pending.map(({ report }) => report.task_id)];
   }
 
   async reportProgress(update: ProgressUpdate): Promise<void> {
@@ -80,13 +90,18 @@ export class LongPollTransport implements Transport, TaskOrigin {
     if (!reply.ok) logger.debug("progress.not_sent", { error: reply.failure.message });
   }
 
-  async #deliver(task: TaskPayload, outcome: Outcome): Promise<void> {
+  async #bringAllHome(results: Iterable<PendingResult>): Promise<void> {
+    for (const result of results) await this.#bringHome(result);
+  }
+
+  async #bringHome(result: PendingResult): Promise<void> {
     const { signal } = this.#closed;
-    const failure = await this.#posting.post(task, outcome, signal);
+    const refusal = await this.#posting.post(result.report, isUnfit, signal);
+    // What is not brought home when the worker ends stays in the spool.
+    if (signal.aborted) return;
     // A result the orchestrator will never take; the job should learn of it now, not when the lease ends.
-    if (failure?.status === 413 || failure?.status === 400) {
-      await this.#posting.post(task, undeliverable(failure), signal);
-    }
+    if (refusal !== undefined) void this.#bringHome(this.#outbox.add(undeliverable(result.report, refusal)));
+    this.#outbox.remove(result);
   }
 
   /** Whether a poll may be sent: the worker is registered, and no pause after a failure is under way. */

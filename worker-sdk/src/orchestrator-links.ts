@@ -8,6 +8,7 @@ import type { Orchestrator } from "./orchestrators.ts";
 import { PollRounds } from "./poll-rounds.ts";
 import { Presence } from "./presence.ts";
 import { Registration } from "./registration.ts";
+import type { ResultSpool } from "./result-spool.ts";
 import type { Runtime } from "./runtime.ts";
 import { SlotOffers } from "./slot-offers.ts";
 import { SocketTransport } from "./socket-transport.ts";
@@ -26,6 +27,7 @@ interface Link<T extends Transport = Transport> {
 export class OrchestratorLinks {
   readonly #links: readonly Link[];
   readonly #logger: Logger;
+  readonly #spool: ResultSpool;
   readonly #draining = new AbortController();
   readonly #takeTasks: (signal: AbortSignal) => Promise<void>;
 
@@ -39,13 +41,15 @@ export class OrchestratorLinks {
     const { orchestrators, orchestratorMode: mode, taskPollTimeoutMs: pollTimeoutMs, websockets } = configuration;
     const several = orchestrators.length > 1;
     this.#logger = logger;
+    const spool = runtime.openSpool(configuration.spoolDir, logger);
+    this.#spool = spool;
     const partsFor = (orchestrator: Orchestrator): LinkParts => {
       const { openSocket, random } = runtime;
       const fetch: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
       const http = new HttpClient(orchestrator.url, configuration.workerId, orchestrator.token, fetch);
       const presence = new Presence();
       const shared = { configuration, orchestrator, presence, supportedTasks, http, random, logger };
-      return { ...shared, registration: new Registration(shared), pool, openSocket };
+      return { ...shared, registration: new Registration(shared), pool, spool, openSocket };
     };
     if (websockets) {
       const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new SocketTransport(parts)));
@@ -69,6 +73,7 @@ export class OrchestratorLinks {
    * @throws RegistrationRefusedError when no orchestrator wants this worker
    */
   async run(): Promise<void> {
+    await this.#restoreResults();
     const taking = this.#takeTasks(this.#draining.signal);
     let refused = 0;
     const work = async ({ orchestrator, registration, transport }: Link): Promise<void> => {
@@ -90,15 +95,24 @@ export class OrchestratorLinks {
     }
   }
 
+  async #restoreResults(): Promise<void> {
+    for (const kept of await this.#spool.open()) {
+      const link = this.#links.find(({ orchestrator }) => orchestrator.url === kept.orchestrator);
+      if (link !== undefined) link.transport.restore(kept);
+      else this.#logger.warn("spool.orchestrator_unknown", { orchestrator: kept.orchestrator });
+    }
+  }
+
   /** Takes nothing new from here on; unfinished registrations are given up. */
   drain(): void {
     this.#draining.abort();
     for (const { transport } of this.#links) transport.drain();
   }
 
-  /** Resolves when every result has been handed over or given up. */
+  /** Resolves when every result has been handed over. */
   async settled(): Promise<void> {
     await Promise.all(this.#links.map(({ transport }) => transport.settled()));
+    await this.#spool.settled();
   }
 
   close(): void {

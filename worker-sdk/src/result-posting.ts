@@ -1,16 +1,18 @@
-import type { TaskPayload } from "./protocol/index.ts";
+import type { TaskResult } from "./protocol/index.ts";
 import { atLeastRetryAfter, exponentialDelay } from "./backoff.ts";
 import type { RequestFailure } from "./http-client.ts";
 import type { LinkParts } from "./link-parts.ts";
 import type { Logger } from "./logger.ts";
-import { failure, resultOf, type Outcome } from "./outcome.ts";
+import { failure, type Outcome } from "./outcome.ts";
 import { sleep } from "./sleep.ts";
 
 const RETRY_CAP_MS = 60_000;
+/** Pauses between rounds of attempts: a result is kept as long as the worker lives, but its orchestrator is not pressed. */
+const ROUND_BOUNDS = { baseMs: 60_000, capMs: 600_000 };
 
 type PostingParts = Pick<LinkParts, "configuration" | "http" | "random" | "logger">;
 
-/** Brings results home by HTTP: a few attempts with growing delays, less when the orchestrator's no is final. */
+/** Brings results home by HTTP: rounds of a few attempts with growing delays, until it is there or the no is final. */
 export class ResultPosting {
   readonly #parts: PostingParts;
 
@@ -19,16 +21,28 @@ export class ResultPosting {
   }
 
   /**
-   * Hands one outcome over, unless `signal` is aborted first.
+   * Hands one result over, unless `signal` is aborted first.
+   * @param isFinal whether a refusal is to be taken as the last word; any other failure is followed by another round
    * @returns undefined when the orchestrator has it, taken or ignored; else why it could not be handed over
    */
-  async post(task: TaskPayload, outcome: Outcome, signal: AbortSignal): Promise<RequestFailure | undefined> {
+  async post(
+    report: TaskResult,
+    isFinal: (failure: RequestFailure) => boolean,
+    signal: AbortSignal,
+  ): Promise<RequestFailure | undefined> {
+    for (let rounds = 0; ; rounds++) {
+      const refusal = await this.#round(report, signal);
+      if (refusal === undefined || isFinal(refusal) || signal.aborted) return refusal;
+      await sleep(exponentialDelay(rounds, ROUND_BOUNDS, this.#parts.random), signal);
+    }
+  }
+
+  async #round(report: TaskResult, signal: AbortSignal): Promise<RequestFailure | undefined> {
     const { configuration, http, random, logger } = this.#parts;
-    const { workerId, resultMaxRetries, resultRetryInitialDelayMs } = configuration;
-    const { job_id, task_id, attempt } = task;
-    const result = resultOf(task, outcome, workerId);
+    const { resultMaxRetries, resultRetryInitialDelayMs } = configuration;
+    const { job_id, task_id, attempt } = report;
     for (let failures = 0; ; failures++) {
-      const reply = await http.sendResult(result, signal);
+      const reply = await http.sendResult(report, signal);
       if (reply.ok) {
         logAcknowledgement(logger, task_id, reply.value);
         return undefined;
@@ -47,13 +61,19 @@ export class ResultPosting {
   }
 }
 
-/**
- * What to report in place of a result the orchestrator did not take, so that its job does not wait for the lease to end:
- * too large or malformed stays so at the next attempt, everything else may pass.
- */
-export function undeliverable({ status, message }: RequestFailure): Outcome {
-  const code = status === 413 || status === 400 ? "PERMANENT_ERROR" : "TRANSIENT_ERROR";
-  return failure({ code, message: `The result of the task could not be handed over: ${message}` });
+/** A result that is too large or malformed stays so, however often it is sent. */
+export function isUnfit({ status }: RequestFailure): boolean {
+  return status === 413 || status === 400;
+}
+
+/** What to report in place of a result the orchestrator did not take, so that its job does not wait for the lease to end. */
+export function undeliverable(report: TaskResult, refusal: RequestFailure): TaskResult {
+  const code = isUnfit(refusal) ? "PERMANENT_ERROR" : "TRANSIENT_ERROR";
+  const result: Outcome = failure({
+    code,
+    message: `The result of the task could not be handed over: ${refusal.message}`,
+  });
+  return { ...report, result: { ...result } };
 }
 
 /** Notes that a result was taken, or that it changed nothing and why. */

@@ -1,5 +1,9 @@
 import { openSocket, type OpenSocket } from "./open-socket.ts";
 import type { RandomSource } from "./backoff.ts";
+import type { Logger } from "./logger.ts";
+import { nodeBuiltins } from "./node/builtins.ts";
+import { FileSpool } from "./node/file-spool.ts";
+import { memorySpool, type ResultSpool } from "./result-spool.ts";
 
 /** What a worker takes from its surroundings; each part can be replaced, for tests above all. */
 export interface Runtime {
@@ -7,9 +11,20 @@ export interface Runtime {
   openSocket: OpenSocket;
   random: RandomSource;
   environment: Record<string, string | undefined>;
+  /** @param folder undefined for none */
+  openSpool(folder: string | undefined, logger: Logger): ResultSpool;
 }
 
-/** The surroundings of a Node process. */
+/** The surroundings of this process, or of what stands for one where there is none. */
 export function systemRuntime(): Runtime {
-  return { fetch: (url, init) => fetch(url, init), openSocket, random: Math.random, environment: process.env };
+  return {
+    fetch: (url, init) => fetch(url, init),
+    openSocket,
+    random: Math.random,
+    environment: typeof process === "undefined" ? {} : process.env,
+    openSpool(folder, logger) {
+      const builtins = nodeBuiltins();
+      return folder === undefined || builtins === undefined ? memorySpool : new FileSpool(folder, builtins, logger);
+    },
+  };
 }

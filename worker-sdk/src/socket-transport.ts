@@ -5,6 +5,7 @@ import type { LinkParts } from "./link-parts.ts";
 import { resultOf, type Outcome } from "./outcome.ts";
 import { ResultOutbox, type PendingResult } from "./result-outbox.ts";
 import { logAcknowledgement, ResultPosting, undeliverable } from "./result-posting.ts";
+import type { KeptResult } from "./result-spool.ts";
 import { sleep } from "./sleep.ts";
 import { SocketConnection, type ConnectionEnd } from "./socket-connection.ts";
 import type { TaskOrigin } from "./task-pool.ts";
@@ -16,13 +17,15 @@ const MAX_FRAME_BYTES = 256 * 1024;
 const RECONNECT_BOUNDS = { baseMs: 500, capMs: 30_000 };
 /** A connection that lived this long was a good one: the next break starts again with a short delay. */
 const STABLE_AFTER_MS = 10_000;
+/** The orchestrator remembers a connection's leases in a small space; a result is taken without its lease being claimed, too. */
+const MAX_CLAIMS = 64;
 const WELCOME_TIMEOUT_MS = 15_000;
 
 /** Tasks, results, progress and cancellations over one WebSocket, opened again whenever it breaks. */
 export class SocketTransport implements Transport, TaskOrigin {
   readonly #parts: LinkParts;
   readonly #posting: ResultPosting;
-  readonly #outbox = new ResultOutbox();
+  readonly #outbox: ResultOutbox;
   readonly #closed = new AbortController();
   #connection: SocketConnection | undefined;
   #welcomed = false;
@@ -37,6 +40,7 @@ export class SocketTransport implements Transport, TaskOrigin {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.#posting = new ResultPosting(parts);
+    this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
     this.#slots = parts.configuration.maxConcurrentTasks;
   }
 
@@ -84,14 +88,17 @@ export class SocketTransport implements Transport, TaskOrigin {
     return this.#outbox.empty();
   }
 
+  restore(kept: KeptResult): void {
+    this.#outbox.restore(kept);
+  }
+
   close(): void {
     this.#closed.abort();
     this.#connection?.close(1000, "worker stopped");
   }
 
   deliver(task: TaskPayload, outcome: Outcome): void {
-    if (this.#closed.signal.aborted) return;
-    this.#sendResult(this.#outbox.add(task, outcome));
+    this.#sendResult(this.#outbox.add(resultOf(task, outcome, this.#parts.configuration.workerId)));
   }
 
   async reportProgress(update: ProgressUpdate): Promise<void> {
@@ -147,13 +154,14 @@ export class SocketTransport implements Transport, TaskOrigin {
     const { supportedTasks, pool } = this.#parts;
     clearTimeout(this.#welcomeTimer);
     this.#welcomeTimer = setTimeout(() => this.#connection?.close(4002, "no welcome"), WELCOME_TIMEOUT_MS);
-    const held = [...pool.heldFrom(this), ...this.#outbox.pending.map(({ task }) => task)];
+    const claims = [...pool.heldFrom(this).map(leaseOf), ...this.#outbox.pending.flatMap(leaseClaimed)];
+    const held = claims.slice(0, MAX_CLAIMS);
     this.#claimed = new Set(held.map(({ lease }) => lease));
     this.#send({
       type: "hello",
       slots: this.#slots,
       supported_tasks: [...supportedTasks],
-      current_tasks: held.map(leaseOf),
+      current_tasks: held,
     });
     if (this.#draining) this.#send({ type: "drain" });
   }
@@ -193,8 +201,7 @@ export class SocketTransport implements Transport, TaskOrigin {
 
   #sendResult(result: PendingResult): void {
     if (!this.#welcomed) return;
-    const { workerId } = this.#parts.configuration;
-    const frame: WorkerFrame = { type: "result", ...resultOf(result.task, result.outcome, workerId) };
+    const frame: WorkerFrame = { type: "result", ...result.report };
     const text = JSON.stringify(frame);
     if (new TextEncoder().encode(text).byteLength > MAX_FRAME_BYTES) {
       result.sentAt = Infinity;
@@ -207,8 +214,9 @@ export class SocketTransport implements Transport, TaskOrigin {
 
   /** What HTTP does not bring home either is replaced by a failure small enough for a frame. */
   async #postResult(result: PendingResult): Promise<void> {
-    const failure = await this.#posting.post(result.task, result.outcome, this.#closed.signal);
-    if (failure !== undefined) this.deliver(result.task, undeliverable(failure));
+    const refusal = await this.#posting.post(result.report, ({ retryable }) => !retryable, this.#closed.signal);
+    if (this.#closed.signal.aborted) return;
+    if (refusal !== undefined) this.#sendResult(this.#outbox.add(undeliverable(result.report, refusal)));
     this.#outbox.remove(result);
   }
 
@@ -219,6 +227,10 @@ export class SocketTransport implements Transport, TaskOrigin {
 
 function leaseOf({ job_id, task_id, attempt, lease }: TaskPayload): HeldTask {
   return { job_id, task_id, attempt, lease };
+}
+
+function leaseClaimed({ report: { job_id, task_id, attempt, lease } }: PendingResult): HeldTask[] {
+  return attempt === undefined || lease === undefined ? [] : [{ job_id, task_id, attempt, lease }];
 }
 
 function endOf({ message }: RequestFailure): ConnectionEnd {

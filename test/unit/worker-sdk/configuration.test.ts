@@ -122,6 +122,18 @@ describe("configure", () => {
     expect(() => configure({}, { [variable]: value })).toThrow(message);
   });
 
+  it.each([
+    [{}, { HOME: "/home/me" }, undefined],
+    [{ workerId: "w" }, {}, undefined],
+    [{ workerId: "w" }, { HOME: "/home/me" }, "/home/me/.local/state/batuta-worker/w/results"],
+    [{}, { WORKER_ID: "v", HOME: "/home/me", XDG_STATE_HOME: "/state" }, "/state/batuta-worker/v/results"],
+    [{ workerId: "w", spoolDir: false as const }, { HOME: "/home/me" }, undefined],
+    [{ workerId: "w" }, { HOME: "/home/me", WORKER_SPOOL_DIR: "off" }, undefined],
+    [{}, { WORKER_SPOOL_DIR: "/var/spool/w" }, "/var/spool/w"],
+  ])("keeps results of %o with %o in %s", (options, environment, folder) => {
+    expect(configure(options, environment).spoolDir).toBe(folder);
+  });
+
   it("names wrong options, all of them", () => {
     expect(() => configure({ maxConcurrentTasks: -1, heartbeatInterval: Number.NaN }, {})).toThrow(
       "The option maxConcurrentTasks must be a whole number of at least 1. The option heartbeatInterval must be a number of seconds.",

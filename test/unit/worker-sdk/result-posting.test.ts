@@ -25,17 +25,21 @@ describe("results by HTTP", () => {
     await running;
   });
 
-  it("are given up, and said so, after five attempts", async () => {
+  it("pause after five attempts, which is said, and are tried again for as long as the worker lives", async () => {
     const { worker, orchestrator, log } = workerBench({ websockets: false });
-    orchestrator.answerNext(RESULT, ...Array.from({ length: 9 }, () => problem(500, "oops")));
+    orchestrator.answerNext(RESULT, ...Array.from({ length: 12 }, () => problem(500, "oops")));
     worker.task("work", () => {});
     const running = worker.run({ handleSignals: false });
     orchestrator.offer(aTask({ task_id: "t" }));
-    await pass(120_000);
+    await pass(30_000);
     expect(orchestrator.to(RESULT)).toHaveLength(5);
     expect(log).toContainEqual(
       expect.objectContaining({ level: "error", event: "result.not_delivered", task_id: "t", error: "HTTP 500: oops" }),
     );
+    await pass(600_000);
+    expect(orchestrator.to(RESULT)).toHaveLength(13);
+    const gaps = orchestrator.to(RESULT).map(({ at }, index, all) => at - (all[index - 1]?.at ?? at));
+    expect([gaps[5], gaps[10]]).toEqual([45_000, 90_000]);
     await worker.stop();
     await running;
   });
@@ -61,14 +65,16 @@ describe("results by HTTP", () => {
     await running;
   });
 
-  it("that no credential opens the door for are not tried again", async () => {
+  it("that no credential opens the door for are tried again later: it may be a slip of the operators", async () => {
     const { worker, orchestrator, log } = workerBench({ websockets: false });
     orchestrator.answerNext(RESULT, problem(403, "not yours"));
     worker.task("work", () => {});
     const running = worker.run({ handleSignals: false });
     orchestrator.offer(aTask());
-    await pass(60_000);
+    await pass(40_000);
     expect(orchestrator.to(RESULT)).toHaveLength(1);
+    await pass(20_000);
+    expect(orchestrator.to(RESULT)).toHaveLength(2);
     expect(log.map(({ event }) => event)).toContain("result.not_delivered");
     await worker.stop();
     await running;

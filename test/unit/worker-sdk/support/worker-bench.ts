@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import { Worker, type Logger, type WorkerOptions } from "../../../../worker-sdk/src/index.ts";
+import { Worker, type Logger, type Runtime, type WorkerOptions } from "../../../../worker-sdk/src/index.ts";
 import { FakeOrchestrator } from "./fake-orchestrator.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
@@ -10,9 +10,9 @@ interface LogEntry {
 }
 
 /** A worker between a fake orchestrator and fake sockets, with its log. Needs fake timers; chance is always one half. */
-export function workerBench(options: WorkerOptions = {}) {
+export function workerBench(options: WorkerOptions = {}, runtime: Partial<Runtime> = {}) {
   const orchestrator = new FakeOrchestrator();
-  return Object.assign(benchOf(options, orchestrator.fetch), { orchestrator });
+  return Object.assign(benchOf(options, orchestrator.fetch, runtime), { orchestrator });
 }
 
 /** A worker between several fake orchestrators; their addresses are `https://NAME.example.com`. */
@@ -32,7 +32,7 @@ export function severalBench<Name extends string>(
     priority: index,
     weight: weights?.[index],
   }));
-  const fetch: FakeOrchestrator["fetch"] = (url, init) => {
+  const fetch: Runtime["fetch"] = (url, init) => {
     const name = names.find((each) => url.startsWith(`https://${each}.`));
     if (name === undefined) throw new Error(`Nobody is at ${url}.`);
     return at(name).fetch(url, init);
@@ -49,7 +49,7 @@ export function severalBench<Name extends string>(
   });
 }
 
-function benchOf(options: WorkerOptions, fetch: FakeOrchestrator["fetch"]) {
+function benchOf(options: WorkerOptions, fetch: Runtime["fetch"], runtime: Partial<Runtime> = {}) {
   const sockets: FakeSocket[] = [];
   const log: LogEntry[] = [];
   const entryWriter =
@@ -77,6 +77,7 @@ function benchOf(options: WorkerOptions, fetch: FakeOrchestrator["fetch"]) {
       },
       random: () => 0.5,
       environment: {},
+      ...runtime,
     },
   );
   return {
@@ -93,8 +94,12 @@ function benchOf(options: WorkerOptions, fetch: FakeOrchestrator["fetch"]) {
 }
 
 /** A bench whose worker has registered and opened its first socket; `finish` stops it. */
-export async function connectedBench(options: WorkerOptions, addTasks: (worker: Worker) => void) {
-  const bench = workerBench(options);
+export async function connectedBench(
+  options: WorkerOptions,
+  addTasks: (worker: Worker) => void,
+  runtime: Partial<Runtime> = {},
+) {
+  const bench = workerBench(options, runtime);
   addTasks(bench.worker);
   const running = bench.worker.run({ handleSignals: false });
   await settle();

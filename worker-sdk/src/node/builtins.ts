@@ -1,0 +1,20 @@
+/** The modules of Node that the worker uses where they are there; Bun and Deno have them too. */
+export interface NodeBuiltins {
+  readonly fs: typeof import("node:fs/promises");
+  readonly path: typeof import("node:path");
+}
+
+/**
+ * Modules of Node, without an `import` that other runtimes and bundlers would stumble over.
+ * @returns undefined where there are none, such as in a Cloudflare Worker
+ */
+export function nodeBuiltins(): NodeBuiltins | undefined {
+  if (!isNodeLike()) return undefined;
+  return { fs: process.getBuiltinModule("node:fs/promises"), path: process.getBuiltinModule("node:path") };
+}
+
+/** Whether this is a process of an operating system: Node, Bun or Deno. A Cloudflare Worker may only look like one. */
+export function isNodeLike(): boolean {
+  if (typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers") return false;
+  return typeof process !== "undefined" && typeof process.getBuiltinModule === "function";
+}
