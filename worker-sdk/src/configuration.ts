@@ -158,7 +158,11 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     ...settings,
     orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
     resources: settings.resources,
-    spoolDir: spoolFolder(settings.spoolDir, raw["workerId"] === undefined ? undefined : settings.workerId, environment),
+    spoolDir: spoolFolder(
+      settings.spoolDir,
+      raw["workerId"] === undefined ? undefined : settings.workerId,
+      environment,
+    ),
     heartbeatIntervalMs: settings.heartbeatInterval * 1000,
     heartbeatDebounceMs: settings.heartbeatDebounceDelay * 1000,
     taskPollTimeoutMs: settings.taskPollTimeout * 1000,

@@ -23,7 +23,10 @@ export function heartbeatBody(
   };
 }
 
-type HeartbeatParts = Pick<LinkParts, "configuration" | "http" | "registration" | "pool" | "random" | "logger">;
+type HeartbeatParts = Pick<
+  LinkParts,
+  "configuration" | "presence" | "http" | "registration" | "pool" | "random" | "logger"
+>;
 
 /** Signs of life by HTTP: at a steady interval, and shortly after each change of the load. */
 export class Heartbeat {
@@ -80,6 +83,7 @@ export class Heartbeat {
     const reply = await this.#parts.http.heartbeat(this.#body(), signal);
     if (signal.aborted) return 0;
     if (reply.ok) {
+      this.#parts.presence.set("here");
       for (const taskId of reply.value?.cancel_task_ids ?? []) abort(taskId, "cancelled");
       return 0;
     }

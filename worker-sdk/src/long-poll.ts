@@ -39,6 +39,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#several = several;
     this.#posting = new ResultPosting(parts);
     this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
+    parts.registration.nameTasks(() => this.#currentTasks());
     this.#heartbeat = new Heartbeat(parts, () =>
       heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted, this.#currentTasks()),
     );

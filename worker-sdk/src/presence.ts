@@ -13,10 +13,12 @@ export class Presence {
   set(state: "here" | "away"): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of this.#listeners) listener();
+    for (const listener of [...this.#listeners]) listener();
   }
 
-  onChange(listener: () => void): void {
+  /** Calls `listener` after each change; returns the function that ends this. */
+  onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 }

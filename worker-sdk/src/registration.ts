@@ -15,9 +15,18 @@ type RegistrationParts = Pick<
 /** Makes the worker known to one orchestrator, at the start and whenever the orchestrator has forgotten it. */
 export class Registration {
   readonly #parts: RegistrationParts;
+  #currentTasks: (() => string[]) | undefined;
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
+  }
+
+  /**
+   * Names the tasks in hand at every registration from here on. An orchestrator takes a polling worker that registers for one
+   * that starts anew, and offers what it gave it before to others, but for these.
+   */
+  nameTasks(currentTasks: () => string[]): void {
+    this.#currentTasks = currentTasks;
   }
 
   /**
@@ -71,6 +80,7 @@ export class Registration {
       max_concurrent_tasks: maxConcurrentTasks,
       ...(resources !== undefined && { resources }),
       capabilities: { websockets },
+      ...(this.#currentTasks !== undefined && { current_tasks: this.#currentTasks() }),
     };
   }
 

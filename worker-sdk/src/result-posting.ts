@@ -7,10 +7,10 @@ import { failure, type Outcome } from "./outcome.ts";
 import { sleep } from "./sleep.ts";
 
 const RETRY_CAP_MS = 60_000;
-/** Pauses between rounds of attempts: a result is kept as long as the worker lives, but its orchestrator is not pressed. */
+/** Pauses between rounds of attempts: a result is kept as long as the worker lives, but an overloaded orchestrator is not pressed. */
 const ROUND_BOUNDS = { baseMs: 60_000, capMs: 600_000 };
 
-type PostingParts = Pick<LinkParts, "configuration" | "http" | "random" | "logger">;
+type PostingParts = Pick<LinkParts, "configuration" | "presence" | "http" | "random" | "logger">;
 
 /** Brings results home by HTTP: rounds of a few attempts with growing delays, until it is there or the no is final. */
 export class ResultPosting {
@@ -33,8 +33,21 @@ export class ResultPosting {
     for (let rounds = 0; ; rounds++) {
       const refusal = await this.#round(report, signal);
       if (refusal === undefined || isFinal(refusal) || signal.aborted) return refusal;
-      await sleep(exponentialDelay(rounds, ROUND_BOUNDS, this.#parts.random), signal);
+      await this.#pause(exponentialDelay(rounds, ROUND_BOUNDS, this.#parts.random), refusal, signal);
     }
+  }
+
+  /** Waits before the next round; when nobody answered, only until the orchestrator is heard of again. */
+  async #pause(ms: number, { status = 503 }: RequestFailure, signal: AbortSignal): Promise<void> {
+    const { presence } = this.#parts;
+    const over = new AbortController();
+    const wake = (): void => over.abort();
+    if (status >= 502 && status <= 504) presence.set("away");
+    const stopListening = presence.onChange(() => presence.state === "here" && wake());
+    signal.addEventListener("abort", wake);
+    await sleep(ms, over.signal);
+    signal.removeEventListener("abort", wake);
+    stopListening();
   }
 
   async #round(report: TaskResult, signal: AbortSignal): Promise<RequestFailure | undefined> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { aTask, connectionRefused, problem, RESULT } from "./support/fake-orchestrator.ts";
+import { aTask, connectionRefused, HEARTBEAT, problem, RESULT } from "./support/fake-orchestrator.ts";
 import { pass, settle, workerBench } from "./support/worker-bench.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -40,6 +40,21 @@ describe("results by HTTP", () => {
     expect(orchestrator.to(RESULT)).toHaveLength(13);
     const gaps = orchestrator.to(RESULT).map(({ at }, index, all) => at - (all[index - 1]?.at ?? at));
     expect([gaps[5], gaps[10]]).toEqual([45_000, 90_000]);
+    await worker.stop();
+    await running;
+  });
+
+  it("are tried at once when the orchestrator is heard of again after an outage", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false });
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask());
+    orchestrator.answerNext(RESULT, ...Array.from({ length: 5 }, () => connectionRefused));
+    orchestrator.answerNext(HEARTBEAT, connectionRefused);
+    await pass(15_000);
+    expect(orchestrator.to(RESULT)).toHaveLength(5);
+    await pass(200);
+    expect(orchestrator.to(RESULT)).toHaveLength(6);
     await worker.stop();
     await running;
   });
