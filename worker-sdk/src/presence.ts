@@ -13,7 +13,7 @@ export class Presence {
   set(state: "here" | "away"): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   /** Calls `listener` after each change; returns the function that ends this. */

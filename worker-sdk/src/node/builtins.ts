@@ -1,7 +1,10 @@
+import type * as fs from "node:fs/promises";
+import type * as path from "node:path";
+
 /** The modules of Node that the worker uses where they are there; Bun and Deno have them too. */
 export interface NodeBuiltins {
-  readonly fs: typeof import("node:fs/promises");
-  readonly path: typeof import("node:path");
+  readonly fs: typeof fs;
+  readonly path: typeof path;
 }
 
 /**
@@ -14,7 +17,7 @@ export function nodeBuiltins(): NodeBuiltins | undefined {
 }
 
 /** Whether this is a process of an operating system: Node, Bun or Deno. A Cloudflare Worker may only look like one. */
-export function isNodeLike(): boolean {
+function isNodeLike(): boolean {
   if (typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers") return false;
   return typeof process !== "undefined" && typeof process.getBuiltinModule === "function";
 }

@@ -116,7 +116,11 @@ export class FileSpool implements ResultSpool {
   async #syncFolder(): Promise<void> {
     try {
       const folder = await this.#builtins.fs.open(this.#folder, "r");
-      await folder.sync().finally(() => folder.close());
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
     } catch {
       return;
     }
