@@ -101,6 +101,10 @@ async function rewriteHistory(env: Env, settings: Configuration, read: readonly 
 
 function whereIs(body: HistoryMessage): Record<string, string | number> {
   if ("worker_event" in body) return { worker_id: body.worker_event.worker_id, event: body.worker_event.event_type };
+  if ("task_log" in body) {
+    const { job_id, task_id, lines } = body.task_log;
+    return { job_id, task_id, log_lines: lines.length };
+  }
   const { job, events } = body;
   const [first, last] = [events[0]?.seq ?? 0, events.at(-1)?.seq ?? 0];
   return { job_id: job.job_id, client: job.client, first_seq: first, last_seq: last };

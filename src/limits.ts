@@ -139,3 +139,14 @@ export const MAX_EXPLAINED_TASKS = 10;
 
 /** Tags, or workers by id, that one task may name: each is looked at for every free worker. */
 export const MAX_TASK_NAMES = 50;
+
+/** Lines of a task's log: at once, and of one attempt. */
+export const MAX_LOG_LINES = 500;
+export const MAX_TASK_LOG_LINES = 10_000;
+
+/** What is kept of one line: of its message, and of its fields as JSON. */
+export const MAX_LOG_LINE_CHARS = 4_000;
+export const MAX_LOG_FIELDS_CHARS = 4_000;
+
+/** Lines in one queue message; the rest of it is less than 2,000 bytes. */
+export const MAX_LOG_MESSAGE_BYTES = MAX_QUEUE_MESSAGE_BYTES - 2_000;

@@ -7,6 +7,7 @@ import {
   type JsonObject,
   type ResultAck,
   type ServerFrame,
+  type TaskLog,
   type TaskResult,
   type WorkerRegistration,
 } from "@batuta/worker/protocol";
@@ -15,6 +16,7 @@ import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
 import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
+import { queueProducer } from "../../src/queue-producer.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
@@ -31,6 +33,7 @@ import { closeQuietly, sendFrame } from "./sockets.ts";
 import { firstDeadline, isLeaving, whyBarred } from "./standing.ts";
 import { StandingStore } from "./standing-store.ts";
 import { Standings } from "./standings.ts";
+import { type LogTaken, TaskLogs } from "./task-logs.ts";
 import { WorkerLines } from "./worker-lines.ts";
 
 /** What a shard knows of one attempt of a task. */
@@ -69,6 +72,7 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #roster: Roster;
   readonly #dispatcher: Dispatcher;
   readonly #leases: Leases;
+  readonly #logs: TaskLogs;
   readonly #lines: WorkerLines;
   readonly #alarm: ShardAlarm;
   readonly #fleet: Fleet;
@@ -117,12 +121,14 @@ export class RegistryShard extends DurableObject<Env> {
       standings: this.#standings,
     });
     this.#fleet.recall();
+    this.#logs = new TaskLogs(this.#roster, queueProducer(env, "history"));
     this.#lines = new WorkerLines({
       ctx,
       env,
       roster: this.#roster,
       dispatcher: this.#dispatcher,
       leases: this.#leases,
+      logs: this.#logs,
       result: (workerId, report) => this.result(workerId, report),
       remind: (member) => this.#fleet.remind(member),
     });
@@ -270,6 +276,7 @@ export class RegistryShard extends DurableObject<Env> {
         else this.#dispatcher.refuse(taskId, attempt, now);
         return false;
       }
+      this.#logs.givenBack(taskId, now);
       this.#dispatcher.drop(holder, taskId);
       sendFrame(holder.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
       this.#dispatcher.fill(holder, now);
@@ -303,6 +310,7 @@ export class RegistryShard extends DurableObject<Env> {
       mine !== null && (report.attempt ?? mine.attempt) === mine.attempt && (report.lease ?? mine.word) === mine.word;
     if (current && holder !== null) {
       holder.idleSince = now;
+      this.#logs.givenBack(report.task_id, now);
       this.#dispatcher.drop(holder, report.task_id);
       this.#dispatcher.fill(holder, now);
     }
@@ -323,6 +331,14 @@ export class RegistryShard extends DurableObject<Env> {
     this.#fleet.judge(workerId, report, ack, now);
     if (ack.status !== "ignored" && answered) this.#dispatcher.withdraw(report.task_id);
     return ack;
+  }
+
+  /** Takes lines that a worker writes to the log of a task it holds. Rejects when they cannot be kept. */
+  taskLog(workerId: string, log: TaskLog): Promise<LogTaken> {
+    const now = Date.now();
+    const member = this.#roster.get(workerId);
+    if (member !== null) this.#leases.renew(member, now);
+    return this.#logs.take(workerId, log, now);
   }
 
   /** `/ws/{workerId}` is a worker's socket, `/poll/{workerId}` a long poll held by the edge. Reached through the binding only. */

@@ -2,19 +2,23 @@ import {
   parseWorkerFrame,
   type HeldTask,
   type ResultAck,
+  type TaskLog,
   type TaskResult,
   type WorkerEvent,
   type WorkerFrame,
 } from "@batuta/worker/protocol";
 import { reconnectSpreadMs } from "../../src/dispatch/reconnect-spread.ts";
+import { readConfiguration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { MAX_FRAME_BYTES } from "../../src/limits.ts";
+import { log as writeLog } from "../../src/observability/log.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { readLeases } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
+import type { TaskLogs } from "./task-logs.ts";
 import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
 import { takeState } from "./worker-state.ts";
 
@@ -24,6 +28,7 @@ interface LineNeeds {
   readonly roster: Roster;
   readonly dispatcher: Dispatcher;
   readonly leases: Leases;
+  readonly logs: TaskLogs;
   /** Brings a result to its job. */
   result(workerId: string, report: TaskResult): Promise<ResultAck>;
   /** Tells a worker that has just connected what it has to know. */
@@ -166,7 +171,7 @@ export class WorkerLines {
       case "event":
         return this.#event(member, socket, frame);
       case "log":
-        return;
+        return this.#log(member, socket, frame, now);
       case "result": {
         const { type: _type, ...report } = frame;
         try {
@@ -195,6 +200,18 @@ export class WorkerLines {
       sendFrame(socket, { type: "event_ack", event_id: event.event_id, ...taken });
     } else if (error !== null) {
       sendFrame(socket, { type: "error", code: "event_refused", error });
+    }
+  }
+
+  async #log(member: Member, socket: WebSocket, log: TaskLog, now: number): Promise<void> {
+    try {
+      const { status, message } = await this.#needs.logs.take(member.id, log, now);
+      const code = status === "ignored" ? "log_refused" : "log_cut";
+      if (message !== undefined) sendFrame(socket, { type: "error", code, error: message });
+    } catch (error) {
+      const { job_id, task_id, lines } = log;
+      const fields = { job_id, task_id, lines: lines.length, error: String(error) };
+      writeLog(readConfiguration(this.#needs.env), "WARNING", "task_log.lost", fields);
     }
   }
 

@@ -1,3 +1,4 @@
+import { JOB_LOG_LEVELS, jsonObject } from "@batuta/worker/protocol";
 import { z } from "zod";
 
 /**
@@ -109,6 +110,28 @@ export type JobHistoryMessage = z.infer<typeof jobHistoryMessage>;
 
 const workerHistoryMessage = z.object({ v: z.literal(1), worker_event: workerEvent });
 
+const logLine = z.object({
+  /** Within its task and time; lines of one time are in this order. */
+  id: z.string().min(1),
+  at: epochMs,
+  level: z.enum(JOB_LOG_LEVELS),
+  message: z.string(),
+  fields: jsonObject.optional(),
+});
+export type LogLine = z.infer<typeof logLine>;
+
+const taskLogMessage = z.object({
+  v: z.literal(1),
+  task_log: z.object({
+    job_id: z.string().min(1),
+    task_id: z.string().min(1),
+    worker_id: z.string(),
+    attempt: z.number().int(),
+    lines: z.array(logLine).min(1),
+  }),
+});
+export type TaskLogMessage = z.infer<typeof taskLogMessage>;
+
 /** Body of a message of the history queue. Delivered at least once and in any order. */
-export const historyMessage = z.union([jobHistoryMessage, workerHistoryMessage]);
+export const historyMessage = z.union([jobHistoryMessage, workerHistoryMessage, taskLogMessage]);
 export type HistoryMessage = z.infer<typeof historyMessage>;

@@ -1,4 +1,4 @@
-import type { HistoryMessage, JobEvent, JobSummary, WorkerEvent } from "./events.ts";
+import type { HistoryMessage, JobEvent, JobSummary, LogLine, TaskLogMessage, WorkerEvent } from "./events.ts";
 import { fingerprint } from "./fingerprint.ts";
 
 /** Most JSON in one bound parameter: a value may not pass 2 MB, and a character can take three bytes. */
@@ -48,6 +48,15 @@ FROM json_each(?)
 WHERE true
 ON CONFLICT DO NOTHING`;
 
+const INSERT_JOB_LOGS = `
+INSERT INTO job_logs (job_id, at, task_id, line, level, message, fields, worker_id, attempt)
+SELECT
+  value ->> 'job_id', value ->> 'at', value ->> 'task_id', value ->> 'id', value ->> 'level', value ->> 'message',
+  value -> 'fields', value ->> 'worker_id', value ->> 'attempt'
+FROM json_each(?)
+WHERE true
+ON CONFLICT DO NOTHING`;
+
 /**
  * Writes messages into the history database, each table by one statement with all its rows in one JSON parameter, all
  * in one transaction; only a very large batch takes several. Writing a message again, or an older one after a newer
@@ -60,11 +69,13 @@ export async function writeHistory(db: D1Database, messages: readonly HistoryMes
     ...bind(db, INSERT_JOB_EVENTS, rows.jobEvents),
     ...bind(db, UPSERT_JOBS, rows.jobs),
     ...bind(db, INSERT_WORKER_EVENTS, rows.workerEvents),
+    ...bind(db, INSERT_JOB_LOGS, rows.jobLogs),
   ];
   if (statements.length > 0) await db.batch(statements);
 }
 
 type JobEventRow = JobEvent & Pick<JobSummary, "job_id" | "client" | "blueprint">;
+type JobLogRow = LogLine & Omit<TaskLogMessage["task_log"], "lines">;
 type JobRow = JobSummary & { last_seq: number; fingerprint: string | null };
 
 /** What a batch of messages writes. Of each job only the newest summary remains. */
@@ -72,13 +83,20 @@ export function rowsOf(messages: readonly HistoryMessage[]): {
   jobEvents: JobEventRow[];
   jobs: JobRow[];
   workerEvents: WorkerEvent[];
+  jobLogs: JobLogRow[];
 } {
   const jobEvents: JobEventRow[] = [];
   const jobs = new Map<string, JobRow>();
   const workerEvents: WorkerEvent[] = [];
+  const jobLogs: JobLogRow[] = [];
   for (const message of messages) {
     if ("worker_event" in message) {
       workerEvents.push(message.worker_event);
+      continue;
+    }
+    if ("task_log" in message) {
+      const { lines, ...of } = message.task_log;
+      jobLogs.push(...lines.map((line) => ({ ...line, ...of })));
       continue;
     }
     const { job, events } = message;
@@ -89,7 +107,7 @@ export function rowsOf(messages: readonly HistoryMessage[]): {
     if (known !== undefined && known.last_seq >= last_seq) continue;
     jobs.set(job_id, { ...job, last_seq, fingerprint: job.error === null ? null : fingerprint(job.error) });
   }
-  return { jobEvents, jobs: [...jobs.values()], workerEvents };
+  return { jobEvents, jobs: [...jobs.values()], workerEvents, jobLogs };
 }
 
 function bind(db: D1Database, statement: string, rows: readonly unknown[]): D1PreparedStatement[] {

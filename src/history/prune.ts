@@ -26,7 +26,7 @@ function endOf(prefix: string): string {
 }
 
 /**
- * Forgets jobs of one window that ended before `before` (epoch ms) and are not in quarantine, with their history, deliveries and archive, and
+ * Forgets jobs of one window that ended before `before` (epoch ms) and are not in quarantine, with their history, logs, deliveries and archive, and
  * what workers did before then.
  * @returns how many jobs were forgotten
  * @throws what D1 or R2 throw; what is left is forgotten the next day
@@ -59,7 +59,7 @@ export async function pruneWindow(
     const list = JSON.stringify(ids);
     // oxlint-disable-next-line no-await-in-loop -- as above
     await db.batch(
-      ["job_events", "webhook_deliveries", "jobs"].map((table) =>
+      ["job_events", "job_logs", "webhook_deliveries", "jobs"].map((table) =>
         db.prepare(`DELETE FROM ${table} WHERE job_id IN (SELECT value FROM json_each(?))`).bind(list),
       ),
     );

@@ -103,3 +103,22 @@ export const webhookDeliveries = sqliteTable(
     index("webhook_deliveries_by_client").on(table.client, table.created_at, table.id),
   ],
 );
+
+/** What running tasks wrote to the logs of their jobs. */
+export const jobLogs = sqliteTable(
+  "job_logs",
+  {
+    job_id: text().notNull(),
+    /** Epoch ms by the worker's clock. */
+    at: integer().notNull(),
+    task_id: text().notNull(),
+    /** Orders the lines of one task and time, and tells a line that came again (`task-log.ts`). */
+    line: text().notNull(),
+    level: text().notNull(),
+    message: text().notNull(),
+    fields: text({ mode: "json" }),
+    worker_id: text().notNull(),
+    attempt: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.job_id, table.at, table.task_id, table.line] })],
+);

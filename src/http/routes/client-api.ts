@@ -1,8 +1,8 @@
-import { identifier, jsonObject, type JsonObject } from "@batuta/worker/protocol";
-import { type Context, Hono } from "hono";
+import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
+import { Hono } from "hono";
 import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
-import { readArchivedJob } from "../../history/archive.ts";
+import { jobLog } from "../../history/job-log.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
 import { SHARDS } from "../../registry/shards.ts";
 import { settingsPatch } from "../../settings/deployment-settings.ts";
@@ -10,8 +10,9 @@ import { changeSettings, readSettings } from "../../settings/settings.ts";
 import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
-import { jobNotFound, Problem } from "../problem.ts";
+import { Problem } from "../problem.ts";
 import { requireAdmin } from "../require-admin.ts";
+import { viewJob } from "../view-job.ts";
 import { batchApi } from "./batch.ts";
 import { explainArchived } from "../../job/explain.ts";
 import { jobCommands, jobIdOf } from "./job-commands.ts";
@@ -25,21 +26,12 @@ const listing = z.object({
   parent_id: z.string().optional(),
 });
 
+const logQuery = z.object({ ...pageQuery, task_id: z.string().optional() });
+
 /** Where a worker runs is the operator's business, not every client's. */
 function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...rest }: JsonObject): JsonObject {
   const inner = jsonObject.safeParse(capabilities);
   return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
-}
-
-/** @throws {Problem} 404 when there is no such job, or it is another client's */
-async function viewJob(c: Context<HttpEnv>, jobId: string) {
-  if (!identifier.safeParse(jobId).success) throw jobNotFound();
-  const { name } = c.get("client");
-  const job = await callObject(c.env.JOBS, jobId, (object) => object.view(name));
-  if (job !== null) return job;
-  const archived = await readArchivedJob(c.env.PAYLOADS, jobId, name);
-  if (archived === null) throw jobNotFound();
-  return archived;
 }
 
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */
@@ -69,6 +61,15 @@ export const clientApi = new Hono<HttpEnv>()
     // History follows a moment behind: a job without events yet is not an unknown job.
     await viewJob(c, jobId);
     return c.json([]);
+  })
+  .get("/jobs/:job_id/logs", async (c) => {
+    const jobId = c.req.param("job_id");
+    const { task_id: taskId, ...query } = checkBody(logQuery, c.req.query(), "query");
+    const page = await jobLog(c.env.HISTORY_DB, { jobId, client: c.get("client").name, taskId, ...query });
+    const { lines } = turnPage(c, page);
+    // A job without lines yet is not an unknown job.
+    if (lines.length === 0) await viewJob(c, jobId);
+    return c.json(lines);
   })
   .get("/workers", async (c) => {
     const lists = await Promise.all(

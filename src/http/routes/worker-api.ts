@@ -1,4 +1,11 @@
-import { heartbeat, progressUpdate, reportedResult, workerEvent, workerRegistration } from "@batuta/worker/protocol";
+import {
+  heartbeat,
+  progressUpdate,
+  reportedResult,
+  taskLog,
+  workerEvent,
+  workerRegistration,
+} from "@batuta/worker/protocol";
 import { Hono } from "hono";
 import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
@@ -62,6 +69,11 @@ export const workerApi = new Hono<HttpEnv>()
     const update = checkBody(progressUpdate, c.get("body"), "progress update");
     await callObject(c.env.JOBS, update.job_id, (job) => job.progress(update.task_id, update.progress, update.message));
     return c.json({ status: "progress_accepted" });
+  })
+  .post("/tasks/log", requireWorkerInBody, async (c) => {
+    const lines = checkBody(taskLog, c.get("body"), "log");
+    const workerId = c.get("workerId");
+    return c.json(await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.taskLog(workerId, lines)));
   })
   .post("/events", requireWorkerInBody, async (c) => {
     const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
