@@ -75,20 +75,23 @@ export class Throttles {
     return this.#of(task).length > 0;
   }
 
-  /** What blocks a task now; null when nothing does. */
+  /**
+   * What blocks a task now; null when nothing does. Of several, the one that opens last: a full limit of concurrency,
+   * whose opening nobody can foretell, or the rate with the longest wait.
+   */
   block(task: Pick<Demand, "type" | "client">, now: number): Block | null {
-    if (this.#gates.size === 0) return null;
-    for (const gate of this.#of(task)) {
-      const { scope, name, throttle, part } = gate;
+    let last: Block | null = null;
+    for (const { scope, name, throttle, part, paceAt } of this.#of(task)) {
       if (part.concurrent !== null && this.#held(scope, name) >= part.concurrent) {
         const limit = throttle.maxConcurrent ?? part.concurrent;
         return { scope, name, kind: "concurrency", limit, part: part.concurrent, until: null };
       }
       if (throttle.rate === null || part.rate === null) continue;
-      const until = nextAt(gate, throttle.rate.periodMs, part.rate, now);
-      if (until > now) return { scope, name, kind: "rate", limit: throttle.rate.limit, part: part.rate, until };
+      const until = nextAt(paceAt, throttle.rate.periodMs, part.rate, now);
+      if (until <= Math.max(now, last?.until ?? 0)) continue;
+      last = { scope, name, kind: "rate", limit: throttle.rate.limit, part: part.rate, until };
     }
-    return null;
+    return last;
   }
 
   /** A task was handed over. */
@@ -114,7 +117,7 @@ function keyOf(scope: Block["scope"], name: string): string {
 }
 
 /** From when one more may pass: a burst of the whole limit may, and then one a pace. Less than a microsecond is no wait. */
-function nextAt({ paceAt }: Gate, periodMs: number, limit: number, now: number): number {
+function nextAt(paceAt: number, periodMs: number, limit: number, now: number): number {
   if (limit === 0) return now + CLOSED_MS;
   return Math.ceil(paceAt + periodMs / limit - periodMs - 0.001);
 }
