@@ -7,6 +7,7 @@ import { Throttles, type Block } from "../../src/dispatch/throttles.ts";
 import { WaitingList, type Line, type Place } from "../../src/dispatch/waiting-list.ts";
 import { handOver } from "./hand-over.ts";
 import type { HeldLease } from "./lease.ts";
+import { Ramps } from "./ramps.ts";
 import { candidateOf, type Member, type Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { Unwanted } from "./unwanted.ts";
@@ -21,9 +22,13 @@ interface DispatcherNeeds {
   leaseInRow(member: Member): void;
   /** A worker took a task that had to wait. */
   takenAtLast(task: Offer, workerId: string): void;
+  isAlive(member: Member, now: number): boolean;
   /** The dispatcher has something to do then (epoch ms): `pump` is to be called. */
   wakeAt(at: number): void;
 }
+
+/** How soon it is noticed that the last worker of one side of a ramp went without a word. */
+const RAMP_LOOK_MS = 60_000;
 
 /** Every shard's part when there is one shard. */
 const WHOLE: ShardShare = { index: 0, of: 1 };
@@ -39,6 +44,7 @@ export class Dispatcher {
   #policy = NO_POLICY;
   #list = new WaitingList(NO_POLICY.agingMs);
   #throttles: Throttles;
+  #ramps: Ramps;
   /** Limited tasks that have ended, for whose places others may wait. */
   #freed: Pick<Demand, "type" | "client">[] = [];
 
@@ -46,6 +52,7 @@ export class Dispatcher {
     this.#needs = needs;
     this.#unwanted = new Unwanted(needs.store);
     this.#throttles = this.#throttlesOf(NO_POLICY, WHOLE);
+    this.#ramps = this.#rampsOf(NO_POLICY);
     for (const { entry, attempt, demand } of needs.store.waiting(now)) {
       this.#list.add(entry, demand);
       this.#attempts.set(entry.taskId, attempt);
@@ -57,8 +64,9 @@ export class Dispatcher {
     const waiting = [...this.#list.all()];
     this.#policy = policy;
     this.#throttles = this.#throttlesOf(policy, share);
+    this.#ramps = this.#rampsOf(policy);
     this.#list = new WaitingList(policy.agingMs);
-    for (const { entry, demand } of waiting) this.#list.add(entry, demand);
+    for (const { entry, demand } of waiting) this.#list.add(entry, this.#ramps.sided(demand, entry.taskId));
   }
 
   get policy(): DispatchPolicy {
@@ -106,9 +114,15 @@ export class Dispatcher {
     if (holder !== null) this.drop(holder, task.taskId);
     // A limit may have opened a moment ago: those that wait for it go first.
     if (this.#throttles.limits(task) && this.#list.sizeOf(task.type) > 0) this.pump(now, task);
-    const placement = this.#assign(task, ruleOf(task), now) ? "assigned" : this.#enqueue(task, now);
+    const placement = this.#assign(task, this.ruleFor(task, now), now) ? "assigned" : this.#enqueue(task, now);
     if (holder !== null) this.fill(holder, now);
     return placement;
+  }
+
+  /** What rules workers out for the task at present. */
+  ruleFor(task: Offer, now: number): Rule {
+    const demand = this.#ramps.sided(task, task.taskId);
+    return this.#ramps.rule(demand, ruleOf(demand), now);
   }
 
   /** Gives the member what it can take of the waiting tasks, in the order of the line. */
@@ -125,7 +139,7 @@ export class Dispatcher {
       // A member that turns out to be gone takes nothing more, and the task keeps its place.
       if (this.#handOver(member, task, now)) this.#taken(task, member, now);
     }
-    this.#wakeForRates(now);
+    this.#wakeForTime(now);
   }
 
   /**
@@ -141,7 +155,7 @@ export class Dispatcher {
           const { type, client } = line.demand;
           if (among !== null && type !== among.type && client !== among.client) return false;
           if (this.#throttles.block(line.demand, now) !== null) return false;
-          const best = this.#bestFor(line.demand, line.rule);
+          const best = this.#bestFor(line.demand, this.#ramps.rule(line.demand, line.rule, now));
           if (best !== null) chosen.set(line, best);
           return best !== null;
         },
@@ -152,7 +166,12 @@ export class Dispatcher {
       const task = this.#needs.store.readWaiting(next.entry.seq);
       if (this.#handOver(member, task, now)) this.#taken(task, member, now);
     }
-    this.#wakeForRates(now);
+    this.#wakeForTime(now);
+  }
+
+  /** A worker has left or drains: it may have been the last of its side of a ramp. */
+  workerLeft(now: number): void {
+    if (this.#ramps.any) this.pump(now);
   }
 
   /** Takes no offer of this attempt any more, which is not here: it may still be on its way. */
@@ -202,15 +221,16 @@ export class Dispatcher {
   }
 
   #fits(line: Line, candidate: Candidate, now: number): boolean {
-    return line.rule(candidate) === null && this.#throttles.block(line.demand, now) === null;
+    if (line.rule(candidate) !== null || this.#throttles.block(line.demand, now) !== null) return false;
+    return this.#ramps.rule(line.demand, line.rule, now)(candidate) === null;
   }
 
   #enqueue(task: Offer, now: number): Placement {
     const seq = this.#needs.store.addWaiting(task);
     const { taskId, priority, since = now } = task;
-    this.#list.add({ taskId, priority, since, seq }, task);
+    this.#list.add({ taskId, priority, since, seq }, this.#ramps.sided(task, taskId));
     this.#attempts.set(taskId, task.attempt);
-    this.#wakeForRates(now);
+    this.#wakeForTime(now);
     return "waiting";
   }
 
@@ -234,15 +254,20 @@ export class Dispatcher {
     return this.#policy.clients.get(client)?.weight ?? 1;
   }
 
-  /** Tasks that wait for nothing but time get an alarm. */
-  #wakeForRates(now: number): void {
-    if (!this.#throttles.any) return;
+  /** Tasks that wait for nothing but time get an alarm, as do those for whose side of a ramp no worker may be left soon. */
+  #wakeForTime(now: number): void {
+    if (!this.#throttles.any && !this.#ramps.any) return;
     let first = Infinity;
     for (const { demand } of this.#list.lines()) {
+      if (demand.side !== undefined) first = Math.min(first, now + RAMP_LOOK_MS);
       const block = this.#throttles.block(demand, now);
       if (block?.until != null) first = Math.min(first, block.until);
     }
     if (first < Infinity) this.#needs.wakeAt(first);
+  }
+
+  #rampsOf(policy: DispatchPolicy): Ramps {
+    return new Ramps(this.#needs.roster, (member, now) => this.#needs.isAlive(member, now), policy);
   }
 
   #throttlesOf(policy: DispatchPolicy, share: ShardShare): Throttles {

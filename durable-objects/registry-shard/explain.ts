@@ -1,6 +1,6 @@
 import type { TaskExplanation, WorkersAround, WorkerVerdict } from "../../src/dispatch/explanation.ts";
 import type { Offer } from "../../src/dispatch/offer.ts";
-import { ruleOf, type Rule } from "../../src/dispatch/matching.ts";
+import type { Rule } from "../../src/dispatch/matching.ts";
 import { MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
@@ -19,14 +19,14 @@ export function explainTask({ roster, dispatcher, leases }: Parts, task: Offer, 
   if (holder !== null && held?.attempt === task.attempt) {
     return { is: "held", workerId: holder.id, since: held.since, seenAt: leases.heardAt(holder) };
   }
-  const around = workersAround(roster, leases, task, now);
+  const around = workersAround({ roster, dispatcher, leases }, task, now);
   const found = dispatcher.isWaiting(task.taskId, task.attempt) ? dispatcher.lookAt(task.taskId, now) : null;
   if (found === null) return { is: "unknown", ...around };
   return { is: "waiting", place: found.place, block: found.block, ...around };
 }
 
-function workersAround(roster: Roster, leases: Leases, task: Offer, now: number): WorkersAround {
-  const rule = ruleOf(task);
+function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: number): WorkersAround {
+  const rule = dispatcher.ruleFor(task, now);
   const verdicts: (WorkerVerdict & { readonly near: number })[] = [];
   const otherTypes = new Set<string>();
   let otherWorkers = 0;
@@ -66,7 +66,6 @@ function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardA
 
 function occupied(member: Member): string {
   const held = member.leases.size;
-  if (member.draining) return "is draining: it takes nothing new";
   if (member.slots !== null) return `all of its ${member.slots} slots are taken`;
   return held === 0 ? "does not ask for a task at present" : `has ${held} and does not ask for more at present`;
 }

@@ -64,7 +64,7 @@ export class Fleet {
 
   /** @returns the worker as it is now; null when nothing is known of it */
   drain(workerId: string, order: DrainOrder, now: number): JsonObject | null {
-    const { roster, leases, standings } = this.#needs;
+    const { roster, dispatcher, leases, standings } = this.#needs;
     if (!this.#isKnown(workerId)) return null;
     const since = standings.of(workerId).drain?.since ?? now;
     standings.drain(workerId, { since, ...order });
@@ -73,6 +73,7 @@ export class Fleet {
       roster.refresh(member);
       leases.watch(member);
       this.remind(member);
+      dispatcher.workerLeft(now);
     }
     return this.#view(workerId);
   }
@@ -168,6 +169,7 @@ export class Fleet {
     member.info = { ...member.info, reputation: standings.of(workerId).reputation };
     roster.refresh(member);
     dispatcher.fill(member, now);
+    dispatcher.workerLeft(now);
   }
 
   /** As `GET …/workers` shows it; of a worker that is away, what is left to say. */

@@ -98,6 +98,7 @@ export class RegistryShard extends DurableObject<Env> {
         store: this.#store,
         leaseInRow: (member) => this.#leases.watch(member),
         takenAtLast: (task, workerId) => this.#tellIfShort(task, workerId),
+        isAlive: (member, now) => this.#leases.isAlive(member, now),
         wakeAt: (at) => this.#alarm.wakeAt(at),
       },
       Date.now(),

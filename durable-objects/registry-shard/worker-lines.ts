@@ -120,6 +120,7 @@ export class WorkerLines {
       leases.renew(member, now, { write: true });
     }
     roster.refresh(member);
+    this.#needs.dispatcher.workerLeft(Date.now());
   }
 
   /** A socket that has been silent for a whole lease is half open: nothing more may be given to it. */

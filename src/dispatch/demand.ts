@@ -23,6 +23,8 @@ export const demand = z.object({
   /** Version and type of the worker's skill, where the later generation tells them (reference C.4). */
   skillVersion: z.string().optional(),
   skillType: z.string().optional(),
+  /** Which of a ramped type's workers it is for. The shard says so, by the ramp of the moment. */
+  side: z.enum(["ramped", "rest"]).optional(),
 });
 export type Demand = z.infer<typeof demand>;
 
@@ -40,5 +42,6 @@ export function demandKey(of: Demand): string {
     excludedWorkers,
     of.skillVersion,
     of.skillType,
+    of.side,
   ]);
 }

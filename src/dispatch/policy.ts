@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Parsed, readToml } from "../access/configuration-text.ts";
+import type { Ramp } from "./ramp.ts";
 
 /** How much of something may be handed over. */
 export interface Throttle {
@@ -7,13 +8,6 @@ export interface Throttle {
   readonly maxConcurrent: number | null;
   /** Hand-overs in a period; null for no limit. */
   readonly rate: { readonly limit: number; readonly periodMs: number } | null;
-}
-
-/** New tasks of a type that go to workers of one version. */
-interface Ramp {
-  readonly version: string;
-  /** 0 to 100. */
-  readonly percent: number;
 }
 
 /** What a deployment says of who may have how much of its workers (`dispatch.toml`). */

@@ -73,6 +73,7 @@ export class ShardBench {
       this.leases.watch(member);
       this.dispatcher.fill(member, this.now);
     }
+    this.dispatcher.workerLeft(this.now);
   }
 
   register(id: string, tasks: readonly string[] = ["resize"], info: Partial<WorkerRegistration> = {}): Member {
@@ -189,6 +190,7 @@ export class ShardBench {
         store: this.store,
         leaseInRow: (member) => this.leases.watch(member),
         takenAtLast: () => {},
+        isAlive: (member, now) => this.leases.isAlive(member, now),
         wakeAt: (at) => alarm.wakeAt(at),
       },
       this.now,
