@@ -141,7 +141,7 @@ export class WorkerLines {
         }
         member.socketLimits = [];
         member.draining = false;
-        takeState(member, frame);
+        takeState(member, { status: "idle", ...frame });
         const { kept, unproven } = leases.resume(member, frame.current_tasks, now);
         roster.keep(member);
         roster.refresh(member);

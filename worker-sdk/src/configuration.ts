@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { identifier, workerRegistration, type WorkerRegistration } from "./protocol/index.ts";
+import { identifier } from "./protocol/index.ts";
+import type { CapacityChecker } from "./availability.ts";
 import { ConfigurationError } from "./errors.ts";
 import { LOG_LEVELS, type Logger, type LogLevel } from "./logger.ts";
+import { profileOf, profileSettings, PROFILE_VARIABLES, type Profile, type ProfileOptions } from "./profile.ts";
 import {
   byPriority,
   headerToken,
@@ -17,7 +19,7 @@ import {
  * Options of a worker. What is left out comes from the environment variable in brackets, then from the default.
  * Durations are in seconds, here as there.
  */
-export interface WorkerOptions {
+export interface WorkerOptions extends ProfileOptions {
   /** Name of this worker, unique among all workers: 1 to 128 letters, digits, `_` or `-`. [WORKER_ID; `worker-` and a random UUID] */
   workerId?: string;
   /** Kind of machine, for people and for dispatch strategies. [WORKER_TYPE; `generic`] */
@@ -34,11 +36,15 @@ export interface WorkerOptions {
   websockets?: boolean;
   /** Tasks that may run at the same time. [MAX_CONCURRENT_TASKS; 10] */
   maxConcurrentTasks?: number;
-  /** What the machine has, for tasks that ask for it, such as `{ cpu_cores: 8, gpu_info: { model: "…", vram_gb: 24 } }`. [none] */
-  resources?: NonNullable<WorkerRegistration["resources"]>;
+  /** How many tasks of a type may run at the same time, such as `{ gpu: 1 }`. [no limits] */
+  taskTypeLimits?: Readonly<Record<string, number>>;
+  /** Is asked regularly, and whenever tasks have come or gone, whether there is room for a task of this name. [always] */
+  capacityChecker?: CapacityChecker;
+  /** By task, what it needs in the hot cache, such as `{ paint: ["sdxl"] }`; see `Worker.addToHotCache`. [nothing] */
+  skillDependencies?: Readonly<Record<string, readonly string[]>>;
   /** Time between two signs of life. [HEARTBEAT_INTERVAL; 15] */
   heartbeatInterval?: number;
-  /** How long changes of the load are gathered before they are reported (long poll only). [WORKER_HEARTBEAT_DEBOUNCE_DELAY; 0.1] */
+  /** How long changes of the worker are gathered before they are reported. [WORKER_HEARTBEAT_DEBOUNCE_DELAY; 0.1] */
   heartbeatDebounceDelay?: number;
   /** How long one poll waits for a task. [TASK_POLL_TIMEOUT; 30] */
   taskPollTimeout?: number;
@@ -66,7 +72,9 @@ export interface Configuration {
   orchestratorMode: OrchestratorMode;
   websockets: boolean;
   maxConcurrentTasks: number;
-  resources: WorkerRegistration["resources"];
+  taskTypeLimits: Readonly<Record<string, number>>;
+  skillDependencies: Readonly<Record<string, readonly string[]>> | undefined;
+  profile: Profile;
   heartbeatIntervalMs: number;
   heartbeatDebounceMs: number;
   taskPollTimeoutMs: number;
@@ -99,7 +107,9 @@ const settingsSchema = z.object({
   token: headerToken.optional(),
   websockets: truth.default(true),
   maxConcurrentTasks: wholeNumber(1).default(10),
-  resources: workerRegistration.shape.resources,
+  taskTypeLimits: z.record(z.string(), wholeNumber(0), "must be an object of whole numbers").default({}),
+  skillDependencies: z.record(z.string(), z.array(z.string()), "must be an object of lists of names").optional(),
+  ...profileSettings,
   heartbeatInterval: positiveSeconds.default(15),
   heartbeatDebounceDelay: seconds.default(0.1),
   taskPollTimeout: positiveSeconds.default(30),
@@ -122,7 +132,9 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   token: ["WORKER_INDIVIDUAL_TOKEN", "WORKER_TOKEN"],
   websockets: ["WORKER_ENABLE_WEBSOCKETS"],
   maxConcurrentTasks: ["MAX_CONCURRENT_TASKS"],
-  resources: [],
+  taskTypeLimits: [],
+  skillDependencies: [],
+  ...PROFILE_VARIABLES,
   heartbeatInterval: ["HEARTBEAT_INTERVAL"],
   heartbeatDebounceDelay: ["WORKER_HEARTBEAT_DEBOUNCE_DELAY"],
   taskPollTimeout: ["TASK_POLL_TIMEOUT"],
@@ -157,7 +169,8 @@ export function configure(options: WorkerOptions, environment: Record<string, st
   return {
     ...settings,
     orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
-    resources: settings.resources,
+    skillDependencies: settings.skillDependencies,
+    profile: profileOf(settings, environment),
     spoolDir: spoolFolder(
       settings.spoolDir,
       raw["workerId"] === undefined ? undefined : settings.workerId,

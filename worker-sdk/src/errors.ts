@@ -23,16 +23,23 @@ export class InvalidInputError extends HandlerError {
   readonly code = "INVALID_INPUT_ERROR";
 }
 
+/** The result of the task is not what the worker promises of it: the job is put in quarantine for a person to look at. */
+export class ContractViolationError extends HandlerError {
+  override readonly name = "ContractViolationError";
+  readonly code = "CONTRACT_VIOLATION_ERROR";
+}
+
 /**
  * Why a running task is to end early:
  * `cancelled` its job was cancelled · `lease_lost` the orchestrator gave the task to someone else, the result is no longer
- * wanted · `shutdown` this worker stops and the time for running tasks is over.
+ * wanted · `deadline` the time limit of the task is over · `shutdown` this worker stops and the time for running tasks is over.
  */
-export type AbortCause = "cancelled" | "lease_lost" | "shutdown";
+export type AbortCause = "cancelled" | "lease_lost" | "deadline" | "shutdown";
 
 const ABORT_MESSAGES: Record<AbortCause, string> = {
   cancelled: "The task was cancelled.",
   lease_lost: "The orchestrator no longer counts this worker as the holder of the task (lease lost).",
+  deadline: "The task was not finished by its deadline.",
   shutdown: "The worker stopped before the task was finished.",
 };
 

@@ -1,34 +1,35 @@
 import type { Heartbeat as HeartbeatBody } from "./protocol/index.ts";
 import { atLeastRetryAfter } from "./backoff.ts";
 import type { LinkParts } from "./link-parts.ts";
-import type { TaskPool } from "./task-pool.ts";
 
 /**
- * The state a worker reports of itself: `idle` with its task types while it can take another task, else `busy` with none
- * (reference D.3).
+ * The state a worker reports of itself: `idle` with the tasks it could start at once, `busy` when there are none (reference
+ * D.3), `draining` when it takes nothing new.
  */
 export function heartbeatBody(
-  pool: TaskPool,
-  supportedTasks: readonly string[],
-  draining: boolean,
+  { pool, availability }: Pick<LinkParts, "pool" | "availability">,
+  stopping: boolean,
   currentTasks: readonly string[],
 ): HeartbeatBody {
-  const available = pool.hasRoom && !draining;
+  const draining = stopping || availability.draining;
+  const open = draining ? [] : availability.openTasks;
+  const { hotSkills } = availability;
   return {
     load: pool.load,
-    status: available ? "idle" : "busy",
-    supported_tasks: available ? [...supportedTasks] : [],
-    hot_cache: [],
+    status: draining ? "draining" : open.length > 0 ? "idle" : "busy",
+    supported_tasks: open,
+    hot_cache: availability.hotCache,
+    ...(hotSkills !== undefined && { hot_skills: hotSkills }),
     current_tasks: [...currentTasks],
   };
 }
 
 type HeartbeatParts = Pick<
   LinkParts,
-  "configuration" | "presence" | "http" | "registration" | "pool" | "random" | "logger"
+  "configuration" | "presence" | "http" | "registration" | "pool" | "availability" | "random" | "logger"
 >;
 
-/** Signs of life by HTTP: at a steady interval, and shortly after each change of the load. */
+/** Signs of life by HTTP: at a steady interval, and shortly after each change of what they say. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts;
   readonly #body: () => HeartbeatBody;
@@ -43,7 +44,7 @@ export class Heartbeat {
   }
 
   start(): void {
-    const stopListening = this.#parts.pool.onChange(() => this.announceChange());
+    const stopListening = this.#parts.availability.onChange(() => this.announceChange());
     this.#stopped.signal.addEventListener("abort", stopListening);
     this.#schedule(this.#parts.configuration.heartbeatIntervalMs);
   }

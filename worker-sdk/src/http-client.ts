@@ -5,8 +5,10 @@ import {
   type Heartbeat,
   type ProgressUpdate,
   type ResultAck,
+  type TaskLog,
   type TaskPayload,
   type TaskResult,
+  type WorkerEvent,
   type WorkerRegistration,
 } from "./protocol/index.ts";
 import { parseRetryAfter } from "./backoff.ts";
@@ -26,8 +28,13 @@ export interface RequestFailure {
 
 export type Reply<Value> = { ok: true; value: Value } | { ok: false; failure: RequestFailure };
 
+/** Answer to an event: taken, or refused and why. */
+const eventAnswer = z.looseObject({ status: z.string(), message: z.string().optional() });
+
 const REQUEST_TIMEOUT_MS = 30_000;
 const PROGRESS_TIMEOUT_MS = 5_000;
+/** A clock that is off by less is right: answers tell the time in whole seconds, and take a moment. */
+const CLOCK_TOLERANCE_MS = 3_000;
 /** What a poll gets on top of the time the server may hold it. */
 const POLL_GRACE_MS = 5_000;
 
@@ -49,6 +56,7 @@ export class HttpClient {
   readonly #workerPath: string;
   readonly #token: string | undefined;
   readonly #fetch: Runtime["fetch"];
+  #clockAheadMs = 0;
 
   /** @param baseUrl without a slash at its end */
   constructor(baseUrl: string, workerId: string, token: string | undefined, fetch: Runtime["fetch"]) {
@@ -80,6 +88,27 @@ export class HttpClient {
     return this.#request("POST", "/_worker/tasks/progress", z.unknown(), { body, timeoutMs: PROGRESS_TIMEOUT_MS });
   }
 
+  sendEvent(
+    body: WorkerEvent,
+    signal?: AbortSignal,
+  ): Promise<Reply<{ status: string; message?: string | undefined } | undefined>> {
+    return this.#request("POST", "/_worker/events", eventAnswer, { body, signal });
+  }
+
+  sendLog(body: TaskLog & { worker_id: string }): Promise<Reply<unknown>> {
+    return this.#request("POST", "/_worker/tasks/log", z.unknown(), { body, timeoutMs: PROGRESS_TIMEOUT_MS });
+  }
+
+  /** The time by the orchestrator's clock, epoch milliseconds, as far as its answers tell. */
+  now(): number {
+    return Date.now() + this.#clockAheadMs;
+  }
+
+  #setClock(date: string | null): void {
+    const aheadMs = date === null ? NaN : Date.parse(date) - Date.now();
+    if (!Number.isNaN(aheadMs)) this.#clockAheadMs = Math.abs(aheadMs) < CLOCK_TOLERANCE_MS ? 0 : aheadMs;
+  }
+
   async #request<Value>(
     method: string,
     path: string,
@@ -103,6 +132,7 @@ export class HttpClient {
         redirect: "manual",
         signal: abort.signal,
       });
+      this.#setClock(response.headers.get("Date"));
       const text = await response.text();
       return response.ok ? readAnswer(text, answer) : { ok: false, failure: readFailure(response, text) };
     } catch (error) {

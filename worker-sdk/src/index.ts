@@ -2,10 +2,25 @@
 export { Worker, type RunOptions } from "./worker.ts";
 export type { WorkerOptions } from "./configuration.ts";
 export type { OrchestratorMode, OrchestratorOptions } from "./orchestrators.ts";
-export type { HandlerReturn, TaskContext, TaskHandler } from "./task-catalog.ts";
+export type { CapacityChecker } from "./availability.ts";
+export type { CommandHandler, WorkerCommand } from "./commands.ts";
+export type { ProfileOptions } from "./profile.ts";
+export type { TaskOptions } from "./task-catalog.ts";
+export type {
+  EventAnswer,
+  EventOptions,
+  HandlerReturn,
+  Middleware,
+  MiddlewareContext,
+  SendEvent,
+  TaskContext,
+  TaskHandler,
+  TaskLogger,
+} from "./task-context.ts";
 export { failure, success, type Outcome, type OutcomeError } from "./outcome.ts";
 export {
   ConfigurationError,
+  ContractViolationError,
   HandlerError,
   InvalidInputError,
   PermanentError,

@@ -1,4 +1,6 @@
+import type { Availability } from "./availability.ts";
 import type { RandomSource } from "./backoff.ts";
+import type { Commands } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Logger } from "./logger.ts";
@@ -14,7 +16,8 @@ export interface LinkParts {
   readonly configuration: Configuration;
   readonly orchestrator: Orchestrator;
   readonly presence: Presence;
-  readonly supportedTasks: readonly string[];
+  readonly availability: Availability;
+  readonly commands: Commands;
   readonly http: HttpClient;
   readonly registration: Registration;
   readonly pool: TaskPool;

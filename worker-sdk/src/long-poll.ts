@@ -1,12 +1,15 @@
-import type { ProgressUpdate, TaskPayload } from "./protocol/index.ts";
+import type { ProgressUpdate, TaskLog, TaskPayload } from "./protocol/index.ts";
 import { atLeastRetryAfter, exponentialDelay } from "./backoff.ts";
 import { Heartbeat, heartbeatBody } from "./heartbeat.ts";
 import type { LinkParts } from "./link-parts.ts";
 import { resultOf, type Outcome } from "./outcome.ts";
+import type { NamedEvent } from "./pooled-task.ts";
+import { postEvent, postLog } from "./posting.ts";
 import { ResultOutbox, type PendingResult } from "./result-outbox.ts";
 import { isUnfit, ResultPosting, undeliverable } from "./result-posting.ts";
 import type { KeptResult } from "./result-spool.ts";
 import { sleep, whenAborted } from "./sleep.ts";
+import type { EventAnswer } from "./task-context.ts";
 import type { TaskOrigin } from "./task-pool.ts";
 import type { Transport } from "./transport.ts";
 
@@ -41,7 +44,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
     parts.registration.nameTasks(() => this.#currentTasks());
     this.#heartbeat = new Heartbeat(parts, () =>
-      heartbeatBody(parts.pool, parts.supportedTasks, this.#draining.signal.aborted, this.#currentTasks()),
+      heartbeatBody(parts, this.#draining.signal.aborted, this.#currentTasks()),
     );
   }
 
@@ -89,6 +92,18 @@ export class LongPollTransport implements Transport, TaskOrigin {
     const { http, configuration, logger } = this.#parts;
     const reply = await http.sendProgress({ ...update, worker_id: configuration.workerId });
     if (!reply.ok) logger.debug("progress.not_sent", { error: reply.failure.message });
+  }
+
+  now(): number {
+    return this.#parts.http.now();
+  }
+
+  sendEvent(event: NamedEvent, signal: AbortSignal): Promise<EventAnswer> {
+    return postEvent(this.#parts, event, AbortSignal.any([signal, this.#closed.signal]));
+  }
+
+  sendLog(log: TaskLog): Promise<boolean> {
+    return postLog(this.#parts, log);
   }
 
   async #bringAllHome(results: Iterable<PendingResult>): Promise<void> {

@@ -1,4 +1,3 @@
-import type { Configuration } from "./configuration.ts";
 import { RegistrationRefusedError } from "./errors.ts";
 import { HttpClient } from "./http-client.ts";
 import type { LinkParts } from "./link-parts.ts";
@@ -12,8 +11,11 @@ import type { ResultSpool } from "./result-spool.ts";
 import type { Runtime } from "./runtime.ts";
 import { SlotOffers } from "./slot-offers.ts";
 import { SocketTransport } from "./socket-transport.ts";
-import type { TaskPool } from "./task-pool.ts";
 import type { Transport } from "./transport.ts";
+
+interface LinksNeeds extends Pick<LinkParts, "configuration" | "availability" | "pool" | "commands" | "logger"> {
+  readonly runtime: Runtime;
+}
 
 interface Link<T extends Transport = Transport> {
   readonly orchestrator: Orchestrator;
@@ -31,13 +33,7 @@ export class OrchestratorLinks {
   readonly #draining = new AbortController();
   readonly #takeTasks: (signal: AbortSignal) => Promise<void>;
 
-  constructor(
-    configuration: Configuration,
-    supportedTasks: readonly string[],
-    pool: TaskPool,
-    runtime: Runtime,
-    logger: Logger,
-  ) {
+  constructor({ configuration, availability, pool, commands, runtime, logger }: LinksNeeds) {
     const { orchestrators, orchestratorMode: mode, taskPollTimeoutMs: pollTimeoutMs, websockets } = configuration;
     const several = orchestrators.length > 1;
     this.#logger = logger;
@@ -48,8 +44,8 @@ export class OrchestratorLinks {
       const fetch: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
       const http = new HttpClient(orchestrator.url, configuration.workerId, orchestrator.token, fetch);
       const presence = new Presence();
-      const shared = { configuration, orchestrator, presence, supportedTasks, http, random, logger };
-      return { ...shared, registration: new Registration(shared), pool, spool, openSocket };
+      const shared = { configuration, orchestrator, presence, availability, http, random, logger };
+      return { ...shared, registration: new Registration(shared), pool, commands, spool, openSocket };
     };
     if (websockets) {
       const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new SocketTransport(parts)));
@@ -64,7 +60,7 @@ export class OrchestratorLinks {
         linkOf(partsFor(each), (parts) => new LongPollTransport(parts, several)),
       );
       this.#links = links;
-      this.#takeTasks = (signal) => new PollRounds(links, { mode, pollTimeoutMs, pool }).run(signal);
+      this.#takeTasks = (signal) => new PollRounds(links, { mode, pollTimeoutMs, availability }).run(signal);
     }
   }
 

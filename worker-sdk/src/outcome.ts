@@ -10,21 +10,21 @@ export type OutcomeError = {
 };
 
 /** What became of a task. `status` is `success`, `failure`, `cancelled`, or a word the blueprint has a transition for. */
-export interface Outcome {
+export interface Outcome<Data = unknown> {
   status: string;
-  data?: unknown;
+  data?: Data | undefined;
   error?: OutcomeError | string | null | undefined;
 }
 
 const OUTCOME_KEYS = new Set(["status", "data", "error"]);
 
 /** An outcome of a task that did its work; `status` picks the transition of the blueprint. Data must be JSON. */
-export function success(data?: unknown, status = "success"): Outcome {
+export function success<Data>(data?: Data, status = "success"): Outcome<Data> {
   return data === undefined ? { status } : { status, data };
 }
 
 /** An outcome of a task that did not do its work. */
-export function failure(error: OutcomeError | string): Outcome {
+export function failure(error: OutcomeError | string): Outcome<never> {
   return { status: "failure", error };
 }
 

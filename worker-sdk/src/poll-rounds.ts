@@ -1,6 +1,6 @@
+import type { Availability } from "./availability.ts";
 import type { LongPollTransport } from "./long-poll.ts";
 import type { OrchestratorMode } from "./orchestrators.ts";
-import type { TaskPool } from "./task-pool.ts";
 import { Turns } from "./turns.ts";
 
 /** How long a poll may wait while another orchestrator may have a task too. */
@@ -15,7 +15,7 @@ interface RoundOptions {
   readonly mode: OrchestratorMode;
   /** How long a poll waits for a task when nobody else is asked, milliseconds. */
   readonly pollTimeoutMs: number;
-  readonly pool: TaskPool;
+  readonly availability: Availability;
 }
 
 /**
@@ -37,11 +37,12 @@ export class PollRounds {
 
   /** Works until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
+    const { availability } = this.#options;
     signal.addEventListener("abort", () => this.#wake());
     while (!signal.aborted) {
-      await this.#options.pool.room(signal);
+      await availability.ready(signal);
       await this.#anyReady(signal);
-      if (!signal.aborted) await this.#round(signal);
+      if (!signal.aborted) await this.#round(AbortSignal.any([signal, availability.drainSignal]));
     }
   }
 

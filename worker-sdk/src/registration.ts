@@ -9,7 +9,7 @@ const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
 
 type RegistrationParts = Pick<
   LinkParts,
-  "configuration" | "orchestrator" | "presence" | "supportedTasks" | "http" | "random" | "logger"
+  "configuration" | "orchestrator" | "presence" | "availability" | "http" | "random" | "logger"
 >;
 
 /** Makes the worker known to one orchestrator, at the start and whenever the orchestrator has forgotten it. */
@@ -72,14 +72,23 @@ export class Registration {
   }
 
   #body(): WorkerRegistration {
-    const { workerId, workerType, maxConcurrentTasks, resources, websockets } = this.#parts.configuration;
+    const { configuration, availability } = this.#parts;
+    const { workerId, workerType, maxConcurrentTasks, websockets, profile, skillDependencies } = configuration;
+    const { extra, ...machine } = profile;
+    const { acceptedTasks, hotCache, hotSkills, draining } = availability;
+    const limits = availability.limitsFor();
     return {
       worker_id: workerId,
       worker_type: workerType,
-      supported_tasks: [...this.#parts.supportedTasks],
+      supported_tasks: acceptedTasks,
       max_concurrent_tasks: maxConcurrentTasks,
-      ...(resources !== undefined && { resources }),
-      capabilities: { websockets },
+      ...(limits.length > 0 && { task_limits: limits }),
+      ...(draining && { status: "draining" }),
+      ...machine,
+      ...(skillDependencies !== undefined && { skill_dependencies: skillDependencies }),
+      ...(hotCache.length > 0 && { hot_cache: hotCache }),
+      ...(hotSkills !== undefined && { hot_skills: hotSkills }),
+      capabilities: { websockets, ...(extra !== undefined && { extra }) },
       ...(this.#currentTasks !== undefined && { current_tasks: this.#currentTasks() }),
     };
   }

@@ -3,6 +3,7 @@ import type { RandomSource } from "./backoff.ts";
 import type { Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
 import { FileSpool } from "./node/file-spool.ts";
+import { taskSpans, type RunSpan } from "./tracing.ts";
 import { memorySpool, type ResultSpool } from "./result-spool.ts";
 
 /** What a worker takes from its surroundings; each part can be replaced, for tests above all. */
@@ -11,6 +12,8 @@ export interface Runtime {
   openSocket: OpenSocket;
   random: RandomSource;
   environment: Record<string, string | undefined>;
+  /** How tasks run: in spans, where the program traces. */
+  taskSpans(logger: Logger): Promise<RunSpan>;
   /** @param folder undefined for none */
   openSpool(folder: string | undefined, logger: Logger): ResultSpool;
 }
@@ -22,6 +25,7 @@ export function systemRuntime(): Runtime {
     openSocket,
     random: Math.random,
     environment: typeof process === "undefined" ? {} : process.env,
+    taskSpans,
     openSpool(folder, logger) {
       const builtins = nodeBuiltins();
       return folder === undefined || builtins === undefined ? memorySpool : new FileSpool(folder, builtins, logger);

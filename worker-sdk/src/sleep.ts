@@ -29,3 +29,20 @@ export function whenAborted(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
+
+/** Longest time a timer of the runtimes can be set to; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Calls `wake` once it is `at` (epoch milliseconds) by the clock `now`, or soon when that has passed.
+ * @returns the function that ends the waiting
+ */
+export function wakeAt(at: number, wake: () => void, now: () => number): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (): void => {
+    const left = at - now();
+    timer = setTimeout(left <= MAX_TIMER_MS ? wake : wait, Math.min(left, MAX_TIMER_MS));
+  };
+  wait();
+  return () => clearTimeout(timer);
+}

@@ -1,22 +1,20 @@
-import type { HeldTask, ProgressUpdate, ServerFrame, TaskPayload, WorkerFrame } from "./protocol/index.ts";
-import { atLeastRetryAfter, decorrelatedDelay } from "./backoff.ts";
+import type { HeldTask, ProgressUpdate, ServerFrame, TaskLog, TaskPayload, WorkerFrame } from "./protocol/index.ts";
 import type { RequestFailure } from "./http-client.ts";
 import type { LinkParts } from "./link-parts.ts";
-import { resultOf, type Outcome } from "./outcome.ts";
-import { ResultOutbox, type PendingResult } from "./result-outbox.ts";
-import { logAcknowledgement, ResultPosting, undeliverable } from "./result-posting.ts";
+import type { Outcome } from "./outcome.ts";
+import type { NamedEvent } from "./pooled-task.ts";
+import { postLog } from "./posting.ts";
+import { ReconnectPace } from "./reconnect-pace.ts";
+import type { PendingResult } from "./result-outbox.ts";
 import type { KeptResult } from "./result-spool.ts";
 import { sleep } from "./sleep.ts";
+import { StateReports } from "./state-reports.ts";
+import type { EventAnswer } from "./task-context.ts";
+import { fitsFrame, SocketMail } from "./socket-mail.ts";
 import { SocketConnection, type ConnectionEnd } from "./socket-connection.ts";
 import type { TaskOrigin } from "./task-pool.ts";
 import type { Transport } from "./transport.ts";
 
-/** Larger results go by HTTP: the orchestrator takes frames up to this size only. */
-const MAX_FRAME_BYTES = 256 * 1024;
-
-const RECONNECT_BOUNDS = { baseMs: 500, capMs: 30_000 };
-/** A connection that lived this long was a good one: the next break starts again with a short delay. */
-const STABLE_AFTER_MS = 10_000;
 /** The orchestrator remembers a connection's leases in a small space; a result is taken without its lease being claimed, too. */
 const MAX_CLAIMS = 64;
 const WELCOME_TIMEOUT_MS = 15_000;
@@ -24,8 +22,9 @@ const WELCOME_TIMEOUT_MS = 15_000;
 /** Tasks, results, progress and cancellations over one WebSocket, opened again whenever it breaks. */
 export class SocketTransport implements Transport, TaskOrigin {
   readonly #parts: LinkParts;
-  readonly #posting: ResultPosting;
-  readonly #outbox: ResultOutbox;
+  readonly #mail: SocketMail;
+  readonly #state: StateReports;
+  readonly #pace: ReconnectPace;
   readonly #closed = new AbortController();
   #connection: SocketConnection | undefined;
   #welcomed = false;
@@ -39,15 +38,22 @@ export class SocketTransport implements Transport, TaskOrigin {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    this.#posting = new ResultPosting(parts);
-    this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
+    const line = { isOpen: () => this.#welcomed, send: (text: string) => this.#connection?.send(text) };
+    this.#mail = new SocketMail(parts, line, this.#closed.signal);
     this.#slots = parts.configuration.maxConcurrentTasks;
+    this.#pace = new ReconnectPace(parts.random);
+    this.#state = new StateReports(
+      () => parts.availability.stateFor(this),
+      (changes) => this.#send({ type: "state", ...changes }),
+      parts.configuration.heartbeatDebounceMs,
+    );
   }
 
   async run(): Promise<void> {
-    const { orchestrator, presence, registration, random, logger } = this.#parts;
+    const { orchestrator, presence, registration, availability, logger } = this.#parts;
     const { signal } = this.#closed;
-    let delayMs = 0;
+    const stopListening = availability.onChange(() => this.#welcomed && this.#state.announce());
+    signal.addEventListener("abort", stopListening);
     let refusedAtOpening = false;
     while (!signal.aborted) {
       // Why a socket does not open is not told; a registration by HTTP finds out, and notices a long absence.
@@ -57,11 +63,7 @@ export class SocketTransport implements Transport, TaskOrigin {
       if (signal.aborted) return;
       presence.set("away");
       refusedAtOpening = !end.opened;
-      if (end.opened && Date.now() - connectedAt >= STABLE_AFTER_MS) delayMs = 0;
-      // The first time only a moment, so that a deploy of the orchestrator is hardly felt.
-      delayMs =
-        delayMs === 0 ? random() * RECONNECT_BOUNDS.baseMs : decorrelatedDelay(delayMs, RECONNECT_BOUNDS, random);
-      const waitMs = Math.round(atLeastRetryAfter(delayMs, failure?.retryAfterMs, random));
+      const waitMs = this.#pace.next(end.opened ? Date.now() - connectedAt : 0, failure?.retryAfterMs);
       logger.warn("socket.closed", { orchestrator: orchestrator.url, ...end, reconnect_in_ms: waitMs });
       await sleep(waitMs, signal);
     }
@@ -85,11 +87,11 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   settled(): Promise<void> {
-    return this.#outbox.empty();
+    return this.#mail.delivered();
   }
 
   restore(kept: KeptResult): void {
-    this.#outbox.restore(kept);
+    this.#mail.restore(kept);
   }
 
   close(): void {
@@ -98,11 +100,27 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   deliver(task: TaskPayload, outcome: Outcome): void {
-    this.#sendResult(this.#outbox.add(resultOf(task, outcome, this.#parts.configuration.workerId)));
+    this.#mail.deliver(task, outcome);
   }
 
   async reportProgress(update: ProgressUpdate): Promise<void> {
     this.#send({ type: "progress_update", ...update });
+  }
+
+  now(): number {
+    return this.#parts.http.now();
+  }
+
+  sendEvent(event: NamedEvent, signal: AbortSignal): Promise<EventAnswer> {
+    return this.#mail.sendEvent(event, signal);
+  }
+
+  async sendLog(log: TaskLog): Promise<boolean> {
+    if (!this.#welcomed) return false;
+    const text = JSON.stringify({ type: "log", ...log } satisfies WorkerFrame);
+    if (!fitsFrame(text)) return await postLog(this.#parts, log);
+    this.#connection?.send(text);
+    return true;
   }
 
   async #connect(): Promise<ConnectionEnd> {
@@ -114,11 +132,12 @@ export class SocketTransport implements Transport, TaskOrigin {
       onOpen: () => this.#sendHello(),
       onFrame: (frame) => this.#receive(frame),
       onUnknownFrame: () => logger.debug("frame.unknown"),
-      // An acknowledgement that did not come in two beats is asked for by sending the result again.
-      onBeat: () => this.#sendResults(Date.now() - 2 * heartbeatIntervalMs),
+      // An acknowledgement that did not come in two beats is asked for by sending the same again.
+      onBeat: () => this.#mail.sendPending(Date.now() - 2 * heartbeatIntervalMs),
     });
     const end = await this.#connection.ended;
     clearTimeout(this.#welcomeTimer);
+    this.#state.stop();
     this.#connection = undefined;
     this.#welcomed = false;
     this.#introducedAgain = false;
@@ -126,24 +145,23 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   #receive(frame: ServerFrame): void {
-    const { pool, logger } = this.#parts;
+    const { pool, commands, logger } = this.#parts;
     switch (frame.type) {
       case "welcome":
+        this.#pace.spreadOver(frame.reconnect_spread_ms);
         return this.#welcome(frame.current_tasks);
       case "task":
         for (const listener of this.#taskListeners) listener();
         return pool.start(frame.task, this);
       case "result_ack":
-        logAcknowledgement(logger, frame.task_id, frame);
-        return this.#outbox.acknowledge(frame.task_id, frame.attempt);
+      case "event_ack":
+        return this.#mail.acknowledged(frame);
       case "cancel_task":
         return pool.abort(frame.task_id, "cancelled");
-      case "event_ack":
-        return;
       case "drain":
       case "update":
       case "command":
-        return logger.info("orchestrator.command", { command: frame.command });
+        return void commands.take(frame);
       case "error":
         logger.warn("orchestrator.error", { code: frame.code, error: frame.error });
         if (frame.code === "unknown_worker") void this.#introduceAgain();
@@ -151,17 +169,17 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   #sendHello(): void {
-    const { supportedTasks, pool } = this.#parts;
+    const { pool } = this.#parts;
     clearTimeout(this.#welcomeTimer);
     this.#welcomeTimer = setTimeout(() => this.#connection?.close(4002, "no welcome"), WELCOME_TIMEOUT_MS);
-    const claims = [...pool.heldFrom(this).map(leaseOf), ...this.#outbox.pending.flatMap(leaseClaimed)];
+    const claims = [...pool.heldFrom(this).map(leaseOf), ...this.#mail.pendingResults.flatMap(leaseClaimed)];
     const held = claims.slice(0, MAX_CLAIMS);
     this.#claimed = new Set(held.map(({ lease }) => lease));
     this.#send({
       type: "hello",
       slots: this.#slots,
-      supported_tasks: [...supportedTasks],
       current_tasks: held,
+      ...this.#state.hello(),
     });
     if (this.#draining) this.#send({ type: "drain" });
   }
@@ -189,35 +207,8 @@ export class SocketTransport implements Transport, TaskOrigin {
     for (const { task_id, lease } of pool.heldFrom(this)) {
       if (this.#claimed.has(lease) && !honoured.includes(task_id)) pool.abort(task_id, "lease_lost");
     }
-    this.#sendResults(Date.now());
-  }
-
-  /** Sends the pending results that were not sent since `before`, epoch milliseconds. */
-  #sendResults(before: number): void {
-    for (const result of this.#outbox.pending) {
-      if (result.sentAt <= before) this.#sendResult(result);
-    }
-  }
-
-  #sendResult(result: PendingResult): void {
-    if (!this.#welcomed) return;
-    const frame: WorkerFrame = { type: "result", ...result.report };
-    const text = JSON.stringify(frame);
-    if (new TextEncoder().encode(text).byteLength > MAX_FRAME_BYTES) {
-      result.sentAt = Infinity;
-      void this.#postResult(result);
-      return;
-    }
-    result.sentAt = Date.now();
-    this.#connection?.send(text);
-  }
-
-  /** What HTTP does not bring home either is replaced by a failure small enough for a frame. */
-  async #postResult(result: PendingResult): Promise<void> {
-    const refusal = await this.#posting.post(result.report, ({ retryable }) => !retryable, this.#closed.signal);
-    if (this.#closed.signal.aborted) return;
-    if (refusal !== undefined) this.#sendResult(this.#outbox.add(undeliverable(result.report, refusal)));
-    this.#outbox.remove(result);
+    this.#mail.sendPending(Date.now());
+    this.#state.announce();
   }
 
   #send(frame: WorkerFrame): void {
@@ -225,8 +216,8 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 }
 
-function leaseOf({ job_id, task_id, attempt, lease }: TaskPayload): HeldTask {
-  return { job_id, task_id, attempt, lease };
+function leaseOf({ job_id, task_id, attempt, lease, type }: TaskPayload): HeldTask {
+  return { job_id, task_id, attempt, lease, type };
 }
 
 function leaseClaimed({ report: { job_id, task_id, attempt, lease } }: PendingResult): HeldTask[] {

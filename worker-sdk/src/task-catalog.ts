@@ -1,65 +1,67 @@
 import type { z } from "zod";
 import { jsonObject, type JsonObject } from "./protocol/index.ts";
-import { InvalidInputError } from "./errors.ts";
+import { ContractViolationError, InvalidInputError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
+import type { TaskContext, TaskHandler } from "./task-context.ts";
 
-/** What a handler is called with. */
-export interface TaskContext<Params = JsonObject> {
-  /** What the blueprint sends along; checked by the task's schema when it has one. */
-  params: Params;
-  jobId: string;
-  taskId: string;
-  /** 1 for the first hand-over of this task, one more each time it is offered again. */
-  attempt: number;
-  /** Larger is more urgent. */
-  priority: number;
-  /** W3C trace headers (`traceparent`, …) of the job. */
-  tracingContext: Record<string, string>;
-  /** Latest time for the result, by the orchestrator's clock; absent when the task has no time limit. */
-  deadline?: Date;
-  /** Aborted when the work is no longer wanted; its `reason` is a `TaskAbortedError`. */
-  signal: AbortSignal;
-  /**
-   * Tells how far the task is: a share from 0 to 1 (values outside are cut off) and a text. Call it as often as you like;
-   * only the latest value is sent, a few times a second. Never fails and does not wait for the network.
-   */
-  sendProgress: (progress: number, message?: string) => Promise<void>;
+/** How a task is taken and what it gives. */
+export interface TaskOptions<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType> {
+  /** What the params must be; they arrive as the schema reads them. */
+  params?: Params;
+  /** What the data of the outcome must be; it is sent as the schema reads it. */
+  result?: Result;
+  /** Tasks of the same type share a limit of `taskTypeLimits`. Default: the task's name. */
+  taskType?: string;
 }
 
-/** What a handler may return; see `readReturnValue` for how the parts of the union are told apart. */
-export type HandlerReturn = Outcome | object | string | number | boolean | null | undefined | void;
-
-/** The work itself. Throw `PermanentError`, `InvalidInputError` or any other error when it cannot be done. */
-export type TaskHandler<Params = JsonObject> = (context: TaskContext<Params>) => HandlerReturn | Promise<HandlerReturn>;
-
-/** A task type with its handler; the type of its params is known to `execute` only. */
+/** A task with its handler; the types of its params and result are known to its functions only. */
 export interface TaskDefinition {
   readonly name: string;
+  readonly taskType: string;
   /** @throws InvalidInputError naming the field when the params do not fit, and whatever the handler throws */
-  execute(context: TaskContext<unknown>): Promise<HandlerReturn>;
+  execute(context: TaskContext<unknown>): Promise<unknown>;
+  /**
+   * The outcome as the result schema reads it. Failures and cancellations are no results; a status of the blueprint's own
+   * may come without data.
+   * @throws ContractViolationError naming the field when the data do not fit
+   */
+  checked(outcome: Outcome): Promise<Outcome>;
 }
 
 /** Params of a task without a schema: any JSON object; left out means empty. */
-export const anyParams = jsonObject.nullish().transform((params): JsonObject => params ?? {});
+const anyParams = jsonObject.nullish().transform((params): JsonObject => params ?? {});
+export type AnyParams = typeof anyParams;
 
-export function defineTask<Schema extends z.ZodType>(
+export function defineTask<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType>(
   name: string,
-  params: Schema,
-  handler: TaskHandler<z.output<Schema>>,
+  { params, result, taskType = name }: TaskOptions<Params, Result>,
+  handler: TaskHandler<z.output<Params>, z.input<Result>>,
 ): TaskDefinition {
   return {
     name,
+    taskType,
     async execute(context) {
-      const parsed = await params.safeParseAsync(context.params);
-      if (!parsed.success) throw new InvalidInputError(describeIssues(parsed.error));
+      const parsed = await (params ?? anyParams).safeParseAsync(context.params);
+      if (!parsed.success) throw new InvalidInputError(describeIssues("params", parsed.error));
       // A handler that listens for the abort would miss one that came while the params were read.
       context.signal.throwIfAborted();
-      return handler({ ...context, params: parsed.data });
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a schema, Params is AnyParams
+      return handler({ ...context, params: parsed.data as z.output<Params> });
+    },
+    async checked(outcome) {
+      const { status, data } = outcome;
+      const noResult = status === "failure" || status === "cancelled" || (status !== "success" && data === undefined);
+      if (result === undefined || noResult) return outcome;
+      const parsed = await result.safeParseAsync(data);
+      if (parsed.success) return { ...outcome, data: parsed.data };
+      throw new ContractViolationError(
+        `The result of the task "${name}" is not what it promises: ${describeIssues("data", parsed.error)}`,
+      );
     },
   };
 }
 
-/** The task types of a worker, by name. */
+/** The tasks of a worker, by name. */
 export class TaskCatalog {
   readonly #definitions = new Map<string, TaskDefinition>();
 
@@ -67,8 +69,17 @@ export class TaskCatalog {
     return [...this.#definitions.keys()];
   }
 
+  get taskTypes(): Set<string> {
+    return new Set(Array.from(this.#definitions.values(), ({ taskType }) => taskType));
+  }
+
   find(name: string): TaskDefinition | undefined {
     return this.#definitions.get(name);
+  }
+
+  /** The names of the tasks of a type. */
+  namesOf(taskType: string): string[] {
+    return this.names.filter((name) => this.find(name)?.taskType === taskType);
   }
 
   add(definition: TaskDefinition): void {
@@ -81,6 +92,6 @@ export class TaskCatalog {
   }
 }
 
-function describeIssues({ issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => `${["params", ...path].join(".")}: ${message}`).join("; ");
+function describeIssues(root: string, { issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => `${[root, ...path].join(".")}: ${message}`).join("; ");
 }

@@ -1,133 +1,171 @@
-import type { ProgressUpdate, TaskPayload } from "./protocol/index.ts";
-import { TaskAbortedError, type AbortCause } from "./errors.ts";
+import type { TaskPayload } from "./protocol/index.ts";
+import type { AbortCause } from "./errors.ts";
+import type { HotCache } from "./hot-cache.ts";
 import type { Logger } from "./logger.ts";
 import type { Outcome } from "./outcome.ts";
-import { ProgressReporter } from "./progress-reporter.ts";
+import { PooledTask, type TaskOrigin } from "./pooled-task.ts";
 import type { TaskCatalog } from "./task-catalog.ts";
+import type { Middleware } from "./task-context.ts";
 import { runTask } from "./task-runner.ts";
+import { withoutSpan, type RunSpan } from "./tracing.ts";
+import type { TypeLimits } from "./type-limits.ts";
 
-/** Where tasks come from and what becomes of them goes back to. */
-export interface TaskOrigin {
-  /** Takes the outcome over; from here on it is the origin's duty to bring it home. */
-  deliver(task: TaskPayload, outcome: Outcome): void;
-  /** Passes a progress report on, as well as it can; never rejects. */
-  reportProgress(update: ProgressUpdate): Promise<void>;
+export type { TaskOrigin } from "./pooled-task.ts";
+
+interface PoolNeeds {
+  readonly catalog: TaskCatalog;
+  readonly limits: TypeLimits;
+  /** Tasks that may run at once. */
+  readonly capacity: number;
+  readonly hotCache: HotCache;
+  /** The first is the outermost. */
+  readonly middleware: readonly Middleware[];
+  readonly logger: Logger;
 }
 
-interface RunningTask {
-  readonly task: TaskPayload;
-  readonly origin: TaskOrigin;
-  readonly abort: AbortController;
-  readonly progress: ProgressReporter;
-}
-
-/** The tasks that run in this worker now, up to its capacity. */
+/** The tasks this worker has now: those that run, up to its limits, and those that came although there was no room. */
 export class TaskPool {
   readonly capacity: number;
-  readonly #catalog: TaskCatalog;
-  readonly #logger: Logger;
-  readonly #running = new Set<RunningTask>();
+  readonly #needs: PoolNeeds;
+  readonly #tasks = new Set<PooledTask>();
   readonly #listeners = new Set<() => void>();
+  #span: RunSpan = withoutSpan;
 
-  constructor(catalog: TaskCatalog, capacity: number, logger: Logger) {
-    this.#catalog = catalog;
-    this.capacity = capacity;
-    this.#logger = logger;
+  constructor(needs: PoolNeeds) {
+    this.#needs = needs;
+    this.capacity = needs.capacity;
   }
 
-  /** Number of running tasks. A task that was told to end counts until its handler has ended. */
+  /** Runs every task in a span from here on. */
+  trace(span: RunSpan): void {
+    this.#span = span;
+  }
+
+  /** Number of tasks. One that was told to end counts until its handler has ended. */
   get load(): number {
-    return this.#running.size;
+    return this.#tasks.size;
   }
 
   get hasRoom(): boolean {
     return this.load < this.capacity;
   }
 
-  /** The tasks of `origin` that run with a lease believed good. */
+  /** Whether a further task of this name could start at once, as far as the limits of types go. */
+  hasRoomFor(name: string): boolean {
+    return this.#needs.limits.allows(name, this.names());
+  }
+
+  /** The names of the tasks that are here; of those from others than `origin`, if one is given. */
+  names(except?: TaskOrigin): string[] {
+    return [...this.#tasks].flatMap(({ origin, task }) => (origin === except ? [] : [task.type]));
+  }
+
+  /** The tasks of `origin` that are here with a lease believed good. */
   heldFrom(origin: TaskOrigin): TaskPayload[] {
-    return [...this.#running]
-      .filter((running) => running.origin === origin && !hasLostLease(running))
+    return [...this.#tasks]
+      .filter((pooled) => pooled.origin === origin && pooled.abortCause !== "lease_lost")
       .map(({ task }) => task);
   }
 
   /**
-   * Starts a task at once, even above capacity: its lease is already ours. The same hand-over a second time is ignored;
-   * a newer attempt of a task that still runs takes its place.
+   * Takes a task, whose lease is already ours: it starts at once, or as soon as there is room. The same hand-over a second
+   * time is ignored; a newer attempt of a task that is still here takes its place.
    */
   start(task: TaskPayload, origin: TaskOrigin): void {
-    for (const running of this.#running) {
-      if (running.task.task_id !== task.task_id || hasLostLease(running)) continue;
-      if (running.task.lease === task.lease && running.task.attempt === task.attempt) return;
-      this.#abort(running, "lease_lost");
+    for (const pooled of this.#tasks) {
+      if (pooled.task.task_id !== task.task_id || pooled.abortCause === "lease_lost") continue;
+      if (pooled.task.lease === task.lease && pooled.task.attempt === task.attempt) return;
+      this.#abort(pooled, "lease_lost");
     }
-    const { job_id, task_id } = task;
-    const progress = new ProgressReporter((report) => origin.reportProgress({ job_id, task_id, ...report }));
-    const running = { task, origin, abort: new AbortController(), progress };
-    this.#running.add(running);
+    const pooled: PooledTask = new PooledTask(task, origin, () => this.#abort(pooled, "deadline"));
+    this.#tasks.add(pooled);
+    this.#startWhatMay();
+    if (!pooled.started) {
+      const { job_id, task_id, attempt, type } = task;
+      this.#needs.logger.info("task.waits_for_room", { job_id, task_id, attempt, type });
+    }
     this.#changed();
-    void this.#run(running);
   }
 
-  /** Aborts the signal of a running task; unknown ids are ignored. */
+  /** Aborts the signal of a task; unknown ids are ignored. */
   abort(taskId: string, cause: AbortCause): void {
     this.aborterOfPresent()(taskId, cause);
   }
 
-  /** What aborts like {@link abort}, and later on still only what runs now: a later attempt of a task has the same id. */
+  /** What aborts like {@link abort}, and later on still only what is here now: a later attempt of a task has the same id. */
   aborterOfPresent(): (taskId: string, cause: AbortCause) => void {
-    const present = [...this.#running];
+    const present = [...this.#tasks];
     return (taskId, cause) => {
-      for (const running of present) if (running.task.task_id === taskId) this.#abort(running, cause);
+      for (const pooled of present) if (pooled.task.task_id === taskId) this.#abort(pooled, cause);
     };
   }
 
-  /** Aborts the signals of all running tasks. */
+  /** Aborts the signals of all tasks. */
   abortAll(cause: AbortCause): void {
-    for (const running of this.#running) this.#abort(running, cause);
+    for (const pooled of this.#tasks) this.#abort(pooled, cause);
   }
 
-  /** Calls `listener` whenever the load has changed; returns the function that ends this. */
+  /** Calls `listener` whenever tasks have come or gone; returns the function that ends this. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves as soon as no task runs. */
+  /** Resolves as soon as no task is here. */
   idle(): Promise<void> {
     return this.#until(() => this.load === 0);
   }
 
-  /** Resolves as soon as another task may be started, or `signal` is aborted. */
+  /** Resolves as soon as another task may be taken, or `signal` is aborted. */
   room(signal: AbortSignal): Promise<void> {
     return this.#until(() => this.hasRoom || signal.aborted, signal);
   }
 
-  async #run(running: RunningTask): Promise<void> {
-    const { task, origin, abort, progress } = running;
-    const { job_id, task_id, attempt, type } = task;
-    this.#logger.debug("task.started", { job_id, task_id, attempt, type });
-    const outcome = await runTask(this.#catalog.find(task.type), task, {
-      signal: abort.signal,
-      async sendProgress(share, message) {
-        progress.report(share, message);
-      },
-    });
-    if (outcome === undefined) {
-      this.#logger.warn("task.dropped", { job_id, task_id, attempt, type, reason: "lease_lost" });
-    } else {
-      await progress.finish();
-      const error = outcome.error ?? undefined;
-      this.#logger.debug("task.ended", { job_id, task_id, attempt, type, status: outcome.status, error });
-      origin.deliver(task, outcome);
+  /** Starts the tasks there is room for, the first come first. */
+  #startWhatMay(): void {
+    const running = [...this.#tasks].filter(({ started }) => started).map(({ task }) => task.type);
+    for (const pooled of this.#tasks) {
+      if (running.length >= this.capacity) return;
+      const { type } = pooled.task;
+      if (pooled.started || !this.#needs.limits.allows(type, running)) continue;
+      running.push(type);
+      this.#start(pooled);
     }
-    this.#running.delete(running);
+  }
+
+  #start(pooled: PooledTask): void {
+    pooled.started = true;
+    void this.#run(pooled);
+  }
+
+  async #run(pooled: PooledTask): Promise<void> {
+    const { catalog, middleware, hotCache, logger } = this.#needs;
+    const { task, surroundings } = pooled;
+    const { job_id, task_id, attempt, type } = task;
+    logger.debug("task.started", { job_id, task_id, attempt, type });
+    const context = {
+      ...surroundings,
+      addToHotCache: (name: string) => hotCache.add(name),
+      removeFromHotCache: (name: string) => hotCache.remove(name),
+    };
+    const run = (): Promise<Outcome | undefined> => runTask(catalog.find(type), task, context, middleware);
+    const outcome = await this.#span(task, run);
+    if (outcome === undefined) {
+      logger.warn("task.dropped", { job_id, task_id, attempt, type, reason: "lease_lost" });
+    } else {
+      const error = outcome.error ?? undefined;
+      logger.debug("task.ended", { job_id, task_id, attempt, type, status: outcome.status, error });
+    }
+    await pooled.end(outcome);
+    this.#tasks.delete(pooled);
+    this.#startWhatMay();
     this.#changed();
   }
 
-  #abort({ abort, progress }: RunningTask, cause: AbortCause): void {
-    if (cause !== "shutdown") progress.discard();
-    abort.abort(new TaskAbortedError(cause));
+  /** A task that waits for room needs none to end. */
+  #abort(pooled: PooledTask, cause: AbortCause): void {
+    pooled.abort(cause);
+    if (!pooled.started) this.#start(pooled);
   }
 
   #changed(): void {
@@ -147,9 +185,4 @@ export class TaskPool {
       signal?.addEventListener("abort", check);
     });
   }
-}
-
-function hasLostLease({ abort }: RunningTask): boolean {
-  const reason: unknown = abort.signal.reason;
-  return reason instanceof TaskAbortedError && reason.abortCause === "lease_lost";
 }

@@ -1,46 +1,85 @@
 import type { TaskPayload } from "./protocol/index.ts";
 import { TaskAbortedError } from "./errors.ts";
 import { failure, outcomeOfError, readReturnValue, type Outcome } from "./outcome.ts";
-import type { TaskContext, TaskDefinition } from "./task-catalog.ts";
+import type { TaskDefinition } from "./task-catalog.ts";
+import type { HandlerReturn, Middleware, MiddlewareContext, TaskContext } from "./task-context.ts";
+
+/** What a handler's context has besides what its task says. */
+export type TaskSurroundings = Pick<
+  TaskContext,
+  "signal" | "sendProgress" | "sendEvent" | "log" | "addToHotCache" | "removeFromHotCache"
+>;
 
 /**
  * Runs one task to its end; never rejects.
  *
  * A task whose signal was aborted before its handler ended is reported as what the abort means, whatever the handler did
- * then: `cancelled` as cancelled, `shutdown` as a transient failure unless the handler still returned a result.
- * @param definition undefined when the worker has no such task type
+ * then: `cancelled` as cancelled, `deadline` as a failure, `shutdown` as a transient failure unless the handler still
+ * returned a result.
+ * @param definition undefined when the worker has no such task
+ * @param middleware the first is the outermost
  * @returns the outcome to report, or undefined when the lease was lost and nobody waits for it
  */
 export async function runTask(
   definition: TaskDefinition | undefined,
   task: TaskPayload,
-  { signal, sendProgress }: Pick<TaskContext, "signal" | "sendProgress">,
+  surroundings: TaskSurroundings,
+  middleware: readonly Middleware[] = [],
 ): Promise<Outcome | undefined> {
   if (definition === undefined) {
     return failure({ code: "PERMANENT_ERROR", message: `Unsupported task: ${task.type}` });
   }
+  const { signal } = surroundings;
   try {
-    const returned = await definition.execute({
-      params: task.params,
-      jobId: task.job_id,
-      taskId: task.task_id,
-      attempt: task.attempt,
-      priority: task.priority,
-      tracingContext: task.tracing_context,
-      ...(task.deadline !== undefined && { deadline: new Date(task.deadline * 1000) }),
-      signal,
-      sendProgress,
-    });
-    const outcome = readReturnValue(returned);
+    signal.throwIfAborted();
+    const outcome = await definition.checked(await wrapped(definition, contextOf(task, surroundings), middleware));
     return abortCauseOf(signal) === "shutdown" ? outcome : unlessAborted(signal, outcome);
   } catch (error) {
     return unlessAborted(signal, outcomeOfError(error));
   }
 }
 
+function contextOf(task: TaskPayload, surroundings: TaskSurroundings): MiddlewareContext {
+  return {
+    task: task.type,
+    params: task.params,
+    jobId: task.job_id,
+    taskId: task.task_id,
+    attempt: task.attempt,
+    priority: task.priority,
+    tracingContext: task.tracing_context,
+    ...(task.deadline !== undefined && { deadline: new Date(task.deadline * 1000) }),
+    ...surroundings,
+  };
+}
+
+/** Calls the handler through all of the middleware. */
+function wrapped(
+  definition: TaskDefinition,
+  context: MiddlewareContext,
+  middleware: readonly Middleware[],
+): Promise<Outcome> {
+  const from = async (depth: number): Promise<Outcome> => {
+    const layer = middleware[depth];
+    if (layer === undefined) {
+      const { task: _task, ...forHandler } = context;
+      return readReturnValue(await definition.execute(forHandler));
+    }
+    let called = false;
+    const returned: HandlerReturn = await layer(context, async () => {
+      if (called) throw new TypeError("A middleware called next() twice; a task runs once.");
+      called = true;
+      return await from(depth + 1);
+    });
+    return readReturnValue(returned);
+  };
+  return from(0);
+}
+
 function unlessAborted(signal: AbortSignal, outcome: Outcome): Outcome | undefined {
   const cause = abortCauseOf(signal);
   if (cause === "cancelled") return { status: "cancelled" };
+  if (cause === "deadline") return failure({ code: "TIMEOUT_ERROR", message: signal.reason.message });
   if (cause === "shutdown") return outcomeOfError(signal.reason);
   return cause === "lease_lost" ? undefined : outcome;
 }

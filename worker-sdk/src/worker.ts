@@ -1,11 +1,16 @@
 import type { z } from "zod";
+import { Availability } from "./availability.ts";
+import { Commands, type CommandHandler } from "./commands.ts";
 import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
+import { HotCache } from "./hot-cache.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { OrchestratorLinks } from "./orchestrator-links.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { settlesWithin } from "./sleep.ts";
-import { anyParams, defineTask, TaskCatalog, type TaskHandler } from "./task-catalog.ts";
+import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./task-catalog.ts";
+import type { Middleware, TaskHandler } from "./task-context.ts";
 import { TaskPool } from "./task-pool.ts";
+import { TypeLimits } from "./type-limits.ts";
 
 export interface RunOptions {
   /** Stop gracefully at SIGINT and SIGTERM; a second signal ends the process at once. Default true. */
@@ -33,7 +38,13 @@ export class Worker {
   readonly #logger: Logger;
   readonly #runtime: Runtime;
   readonly #catalog = new TaskCatalog();
+  readonly #middleware: Middleware[] = [];
+  readonly #limits: TypeLimits;
+  readonly #hotCache: HotCache;
   readonly #pool: TaskPool;
+  readonly #availability: Availability;
+  readonly #commands: Commands;
+  readonly #ended = new AbortController();
   #links: OrchestratorLinks | undefined;
   #started = false;
   #stopping: Promise<void> | undefined;
@@ -42,10 +53,29 @@ export class Worker {
   constructor(options: WorkerOptions = {}, runtime: Partial<Runtime> = {}) {
     this.#runtime = { ...systemRuntime(), ...runtime };
     this.#configuration = configure(options, this.#runtime.environment);
-    const { workerId, logLevel, maxConcurrentTasks } = this.#configuration;
-    this.#logger =
+    const { workerId, logLevel, maxConcurrentTasks, heartbeatIntervalMs } = this.#configuration;
+    const logger =
       options.logger === false ? silentLogger : (options.logger ?? jsonLogger(logLevel, { worker_id: workerId }));
-    this.#pool = new TaskPool(this.#catalog, maxConcurrentTasks, this.#logger);
+    this.#logger = logger;
+    const catalog = this.#catalog;
+    const limits = new TypeLimits(this.#configuration.taskTypeLimits, catalog);
+    const hotCache = new HotCache(this.#configuration.skillDependencies);
+    const middleware = this.#middleware;
+    const pool = new TaskPool({ catalog, limits, hotCache, middleware, logger, capacity: maxConcurrentTasks });
+    const { capacityChecker } = options;
+    const checkEveryMs = heartbeatIntervalMs;
+    this.#limits = limits;
+    this.#hotCache = hotCache;
+    this.#pool = pool;
+    this.#availability = new Availability({ catalog, pool, limits, hotCache, capacityChecker, checkEveryMs, logger });
+    this.#commands = new Commands(
+      {
+        drain: () => this.drain(),
+        undrain: () => this.resume(),
+        update: () => void this.stop(),
+      },
+      logger,
+    );
   }
 
   get workerId(): string {
@@ -53,31 +83,76 @@ export class Worker {
   }
 
   /**
-   * Names the handler of a task type, optionally with a zod schema for its params: they arrive typed, and a task whose
-   * params do not fit fails with INVALID_INPUT_ERROR before the handler is called. Without a schema params are any object.
+   * Names the handler of a task, optionally with zod schemas: of its params, which arrive typed, and a task whose params do
+   * not fit fails with INVALID_INPUT_ERROR before the handler is called; and of its result, which fails the task with
+   * CONTRACT_VIOLATION_ERROR when it does not fit. Without a schema params are any object.
    * @returns this worker, so that calls can be chained
    * @throws TypeError when the name is empty or taken, or the worker already runs
    */
   task(name: string, handler: TaskHandler): this;
-  task<Schema extends z.ZodType>(
+  task<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType>(
     name: string,
-    options: { params: Schema },
-    handler: TaskHandler<z.output<Schema>>,
+    options: TaskOptions<Params, Result>,
+    handler: TaskHandler<z.output<Params>, z.input<Result>>,
   ): this;
-  task<Schema extends z.ZodType>(
+  task<Params extends z.ZodType, Result extends z.ZodType>(
     name: string,
-    optionsOrHandler: { params: Schema } | TaskHandler,
-    handler?: TaskHandler<z.output<Schema>>,
+    optionsOrHandler: TaskOptions<Params, Result> | TaskHandler,
+    handler?: TaskHandler<z.output<Params>, z.input<Result>>,
   ): this {
     if (this.#started) throw new TypeError(`Register the task "${name}" before run(): the orchestrator is told once.`);
     if (typeof optionsOrHandler === "function") {
-      this.#catalog.add(defineTask(name, anyParams, optionsOrHandler));
+      this.#catalog.add(defineTask(name, {}, optionsOrHandler));
     } else if (handler !== undefined) {
-      this.#catalog.add(defineTask(name, optionsOrHandler.params, handler));
+      this.#catalog.add(defineTask(name, optionsOrHandler, handler));
     } else {
       throw new TypeError(`The task "${name}" has no handler. Pass a function as the last argument.`);
     }
     return this;
+  }
+
+  /**
+   * Wraps the handlers of all tasks: for what they have in common, such as timing or opening a connection. The first that is
+   * added is the outermost.
+   * @throws TypeError when the worker already runs
+   */
+  use(middleware: Middleware): this {
+    if (this.#started) throw new TypeError("Add middleware before run().");
+    this.#middleware.push(middleware);
+    return this;
+  }
+
+  /**
+   * Names what is done at a word of an operator. Built in are `drain` and `undrain`, as the methods `drain` and `resume`, and
+   * `update`, as `stop`: what watches over the process then starts the new version. A handler takes the place of what is built
+   * in.
+   * @throws TypeError when the command has a handler already
+   */
+  onCommand(name: string, handler: CommandHandler): this {
+    this.#commands.on(name, handler);
+    return this;
+  }
+
+  /**
+   * Tells the orchestrators that something is loaded here from now on. Tasks called so, and those whose `skillDependencies`
+   * are all loaded, come here rather than elsewhere.
+   */
+  addToHotCache(name: string): void {
+    this.#hotCache.add(name);
+  }
+
+  removeFromHotCache(name: string): void {
+    this.#hotCache.remove(name);
+  }
+
+  /** Takes nothing new until `resume`; what is here goes on. */
+  drain(): void {
+    this.#availability.drain();
+  }
+
+  /** Takes tasks again. */
+  resume(): void {
+    this.#availability.resume();
   }
 
   /**
@@ -94,7 +169,16 @@ export class Worker {
     }
     this.#started = true;
     if (this.#stopping !== undefined) return;
-    this.#links = new OrchestratorLinks(this.#configuration, names, this.#pool, this.#runtime, this.#logger);
+    for (const taskType of this.#limits.unused) this.#logger.warn("limit.of_no_task", { task_type: taskType });
+    const links = new OrchestratorLinks({
+      configuration: this.#configuration,
+      availability: this.#availability,
+      pool: this.#pool,
+      commands: this.#commands,
+      runtime: this.#runtime,
+      logger: this.#logger,
+    });
+    this.#links = links;
     const ignoreSignals = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     const onSignal = (signal: NodeJS.Signals): void => {
       ignoreSignals();
@@ -103,8 +187,11 @@ export class Worker {
     };
     if (handleSignals) process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
     try {
-      await this.#links.run();
+      this.#pool.trace(await this.#runtime.taskSpans(this.#logger));
+      await this.#availability.watchCapacity(this.#ended.signal);
+      await links.run();
     } finally {
+      this.#ended.abort();
       ignoreSignals();
     }
   }

@@ -61,7 +61,7 @@ describe("heartbeats", () => {
     await pass(100);
     expect(orchestrator.to(HEARTBEAT).map(({ body }) => body)).toMatchObject([
       { load: 1, status: "idle", supported_tasks: ["work"] },
-      { load: 1, status: "busy", supported_tasks: [] },
+      { load: 1, status: "draining", supported_tasks: [] },
     ]);
     end.resolve();
     await stopping;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TaskPayload } from "../../../worker-sdk/src/protocol/index.ts";
 import { aTask, connectionRefused, problem, REGISTER, RESULT } from "./support/fake-orchestrator.ts";
 import { connectedBench, gate, pass, settle } from "./support/worker-bench.ts";
 
@@ -23,7 +24,8 @@ describe("after a reconnect", () => {
     await pass(500);
     expect(bench.sockets).toHaveLength(2);
     bench.socket.open();
-    const held = [long, done].map(({ job_id, task_id, attempt, lease }) => ({ job_id, task_id, attempt, lease }));
+    const leaseOf = ({ job_id, task_id, attempt, lease }: TaskPayload) => ({ job_id, task_id, attempt, lease });
+    const held = [{ ...leaseOf(long), type: "long" }, leaseOf(done)];
     expect(bench.socket.of("hello")[0]?.current_tasks).toEqual(held);
     expect(bench.socket.of("result")).toEqual([]);
     bench.socket.receive({ type: "welcome", current_tasks: [long.task_id, done.task_id] });

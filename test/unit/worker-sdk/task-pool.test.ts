@@ -1,22 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { TaskAbortedError, TaskHandler } from "../../../worker-sdk/src/index.ts";
-import type { TaskPayload } from "../../../worker-sdk/src/protocol/index.ts";
-import { silentLogger } from "../../../worker-sdk/src/logger.ts";
-import type { Outcome } from "../../../worker-sdk/src/outcome.ts";
-import { anyParams, defineTask, TaskCatalog } from "../../../worker-sdk/src/task-catalog.ts";
-import { TaskPool, type TaskOrigin } from "../../../worker-sdk/src/task-pool.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
+import { fakeOrigin, poolOf } from "./support/task-surroundings.ts";
 import { gate } from "./support/worker-bench.ts";
 
-function poolOf(capacity: number, handler: TaskHandler) {
-  const catalog = new TaskCatalog();
-  catalog.add(defineTask("work", anyParams, handler));
-  const delivered: Array<{ task: TaskPayload; outcome: Outcome }> = [];
-  const origin: TaskOrigin = {
-    deliver: (task, outcome) => void delivered.push({ task, outcome }),
-    reportProgress: async () => {},
-  };
-  return { pool: new TaskPool(catalog, capacity, silentLogger), origin, delivered };
+function workPool(capacity: number, handler: TaskHandler) {
+  return { ...poolOf(capacity, { work: { handler } }), ...fakeOrigin() };
 }
 
 describe("TaskPool", () => {
@@ -25,7 +14,7 @@ describe("TaskPool", () => {
       ["a", gate()],
       ["b", gate()],
     ]);
-    const { pool, origin, delivered } = poolOf(2, ({ taskId }) => gates.get(taskId)?.promise);
+    const { pool, origin, delivered } = workPool(2, ({ taskId }) => gates.get(taskId)?.promise);
     pool.start(aTask({ task_id: "a" }), origin);
     pool.start(aTask({ task_id: "b" }), origin);
     expect([pool.load, pool.hasRoom]).toEqual([2, false]);
@@ -39,7 +28,7 @@ describe("TaskPool", () => {
   });
 
   it("stops waiting for room when it is told to", async () => {
-    const { pool, origin } = poolOf(1, () => gate().promise);
+    const { pool, origin } = workPool(1, () => gate().promise);
     pool.start(aTask(), origin);
     const abort = new AbortController();
     const room = pool.room(abort.signal);
@@ -51,7 +40,7 @@ describe("TaskPool", () => {
   it("starts the same hand-over once", async () => {
     let calls = 0;
     const end = gate();
-    const { pool, origin, delivered } = poolOf(5, () => {
+    const { pool, origin, delivered } = workPool(5, () => {
       calls++;
       return end.promise;
     });
@@ -65,7 +54,7 @@ describe("TaskPool", () => {
   });
 
   it("replaces an older attempt of a task by the newer one, whose outcome alone counts", async () => {
-    const { pool, origin, delivered } = poolOf(5, async ({ attempt, signal }) => {
+    const { pool, origin, delivered } = workPool(5, async ({ attempt, signal }) => {
       if (attempt === 1) await new Promise((resolve) => signal.addEventListener("abort", resolve));
       return { attempt };
     });
@@ -80,8 +69,8 @@ describe("TaskPool", () => {
   });
 
   it("knows what is held from whom", () => {
-    const { pool, origin } = poolOf(5, () => gate().promise);
-    const other: TaskOrigin = { deliver() {}, reportProgress: async () => {} };
+    const { pool, origin } = workPool(5, () => gate().promise);
+    const { origin: other } = fakeOrigin();
     const mine = aTask();
     const theirs = aTask();
     pool.start(mine, origin);
@@ -92,7 +81,7 @@ describe("TaskPool", () => {
 
   it("tells a handler why it is to end", async () => {
     const seen = Promise.withResolvers<TaskAbortedError>();
-    const { pool, origin } = poolOf(5, ({ signal }) => {
+    const { pool, origin } = workPool(5, ({ signal }) => {
       signal.addEventListener("abort", () => seen.resolve(signal.reason));
       return seen.promise.then(() => "ended");
     });

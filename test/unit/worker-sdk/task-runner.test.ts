@@ -11,14 +11,13 @@ import {
   type TaskHandler,
 } from "../../../worker-sdk/src/index.ts";
 import { readReturnValue } from "../../../worker-sdk/src/outcome.ts";
-import { anyParams, defineTask } from "../../../worker-sdk/src/task-catalog.ts";
+import { defineTask } from "../../../worker-sdk/src/task-catalog.ts";
 import { runTask } from "../../../worker-sdk/src/task-runner.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
+import { surroundings } from "./support/task-surroundings.ts";
 
-const sendProgress = async (): Promise<void> => {};
-
-function run(handler: TaskHandler, signal = new AbortController().signal) {
-  return runTask(defineTask("work", anyParams, handler), aTask(), { signal, sendProgress });
+function run(handler: TaskHandler, signal?: AbortSignal) {
+  return runTask(defineTask("work", {}, handler), aTask(), surroundings(signal));
 }
 
 describe("what a handler returns", () => {
@@ -86,25 +85,23 @@ describe("params", () => {
   });
 
   it("arrive as the schema reads them", async () => {
-    const definition = defineTask("work", size, ({ params }) => ({
+    const definition = defineTask("work", { params: size }, ({ params }) => ({
       area: params.image.width * params.image.height,
       as: params.format,
     }));
     const task = aTask({ params: { image: { width: 2, height: 3 } } });
-    const signal = new AbortController().signal;
-    expect(await runTask(definition, task, { signal, sendProgress })).toEqual({
+    expect(await runTask(definition, task, surroundings())).toEqual({
       status: "success",
       data: { area: 6, as: "png" },
     });
   });
 
   it("that do not fit are an invalid input that names each field", async () => {
-    const definition = defineTask("work", size, () => {
+    const definition = defineTask("work", { params: size }, () => {
       throw new Error("must not be called");
     });
     const task = aTask({ params: { image: { width: "2" } } });
-    const signal = new AbortController().signal;
-    const outcome = await runTask(definition, task, { signal, sendProgress });
+    const outcome = await runTask(definition, task, surroundings());
     expect(outcome).toMatchObject({ status: "failure", error: { code: "INVALID_INPUT_ERROR" } });
     expect(outcome?.error).toHaveProperty(
       "message",
@@ -117,15 +114,13 @@ describe("params", () => {
     [undefined, {}],
     [{ a: 1 }, { a: 1 }],
   ])("without a schema are an object: %j", async (params, seen) => {
-    const definition = defineTask("work", anyParams, ({ params: given }) => given);
-    const signal = new AbortController().signal;
-    expect(await runTask(definition, aTask({ params }), { signal, sendProgress })).toEqual(success(seen));
+    const definition = defineTask("work", {}, ({ params: given }) => given);
+    expect(await runTask(definition, aTask({ params }), surroundings())).toEqual(success(seen));
   });
 
   it("without a schema refuse what is no object", async () => {
-    const definition = defineTask("work", anyParams, () => {});
-    const signal = new AbortController().signal;
-    const outcome = await runTask(definition, aTask({ params: [1] }), { signal, sendProgress });
+    const definition = defineTask("work", {}, () => {});
+    const outcome = await runTask(definition, aTask({ params: [1] }), surroundings());
     expect(outcome?.error).toMatchObject({ code: "INVALID_INPUT_ERROR" });
   });
 });
@@ -140,13 +135,13 @@ describe("runTask", () => {
       deadline: 1_800_000_000.5,
     });
     let seen: unknown;
-    const { signal } = new AbortController();
+    const around = surroundings();
     await runTask(
-      defineTask("work", anyParams, (context) => {
+      defineTask("work", {}, (context) => {
         seen = context;
       }),
       task,
-      { signal, sendProgress },
+      around,
     );
     expect(seen).toEqual({
       params: { a: 1 },
@@ -156,14 +151,12 @@ describe("runTask", () => {
       priority: 5,
       tracingContext: { traceparent: "00-a-b-01" },
       deadline: new Date(1_800_000_000_500),
-      signal,
-      sendProgress,
+      ...around,
     });
   });
 
   it("refuses a task nobody handles", async () => {
-    const { signal } = new AbortController();
-    expect(await runTask(undefined, aTask({ type: "paint" }), { signal, sendProgress })).toEqual({
+    expect(await runTask(undefined, aTask({ type: "paint" }), surroundings())).toEqual({
       status: "failure",
       error: { code: "PERMANENT_ERROR", message: "Unsupported task: paint" },
     });

@@ -17,7 +17,15 @@ export const taskPayload = z.looseObject({
 export type TaskPayload = z.infer<typeof taskPayload>;
 
 /** The error codes with a meaning to the orchestrator; any other code is treated as transient (spec §4). */
-export const ERROR_CODES = ["TRANSIENT_ERROR", "PERMANENT_ERROR", "INVALID_INPUT_ERROR"] as const;
+export const ERROR_CODES = [
+  "TRANSIENT_ERROR",
+  "PERMANENT_ERROR",
+  "INVALID_INPUT_ERROR",
+  "CONTRACT_VIOLATION_ERROR",
+  "INTEGRITY_MISMATCH_ERROR",
+  "DEPENDENCY_ERROR",
+  "SECURITY_ERROR",
+] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** Why a task failed. A bare string is accepted from workers that send one. */

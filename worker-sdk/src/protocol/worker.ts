@@ -31,6 +31,8 @@ const workerFields = {
   tags: z.array(z.string()).optional(),
   /** Version of the worker's program. */
   version: z.string().optional(),
+  /** Where the worker runs, in the words of the platform's location hints; see X-Worker-Region. */
+  region: z.string().nullish(),
   cost_per_second: z.number().optional(),
   /** The first generation's word, which it no longer uses. */
   cost: z.number().optional(),

@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { Worker, type Logger, type Runtime, type WorkerOptions } from "../../../../worker-sdk/src/index.ts";
+import { withoutSpan } from "../../../../worker-sdk/src/tracing.ts";
 import { FakeOrchestrator } from "./fake-orchestrator.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
@@ -70,6 +71,7 @@ function benchOf(options: WorkerOptions, fetch: Runtime["fetch"], runtime: Parti
     },
     {
       fetch,
+      taskSpans: async () => withoutSpan,
       openSocket(url, token) {
         const socket = new FakeSocket(url, token);
         sockets.push(socket);
