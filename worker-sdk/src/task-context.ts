@@ -63,7 +63,7 @@ export interface TaskLogger {
 export type HandlerReturn = Outcome | object | string | number | boolean | null | undefined | void;
 
 /** What the handler of a task with a result schema may return: data that fits, or an outcome. */
-export type TypedReturn<Result> = unknown extends Result ? HandlerReturn : Result | Outcome<Result>;
+type TypedReturn<Result> = unknown extends Result ? HandlerReturn : Result | Outcome<Result>;
 
 /** The work itself. Throw `PermanentError`, `InvalidInputError` or any other error when it cannot be done. */
 export type TaskHandler<Params = JsonObject, Result = unknown> = (
