@@ -33,10 +33,10 @@ function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: 
   for (const member of roster.all()) {
     if (member.info === null) continue;
     const alive = leases.isAlive(member, now);
-    if (!member.registeredTasks.has(task.type) && !member.socketTasks.has(task.type)) {
+    if (!member.everTook.has(task.type) && !member.socketTasks.has(task.type)) {
       if (!alive) continue;
       otherWorkers += 1;
-      for (const type of member.registeredTasks) otherTypes.add(type);
+      for (const type of member.everTook) otherTypes.add(type);
       continue;
     }
     verdicts.push({ workerId: member.id, ...verdict(member, task, rule, alive, leases.heardAt(member), now) });
@@ -57,7 +57,8 @@ function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardA
   }
   const candidate = candidateOf(member);
   if (candidate === null) return { near: 4, ruledOut: "has not registered" };
-  if (!candidate.tasks.has(task.type)) return { near: 2, ruledOut: `takes no ${task.type} at present` };
+  if (!candidate.tasks.has(task.type) || candidate.full?.has(task.type) === true)
+    return { near: 2, ruledOut: `takes no ${task.type} at present` };
   // What it is and has comes first: a slot that comes free does not help against it.
   const lack = rule({ ...candidate, free: 1 });
   if (lack !== null) return { near: 3, ruledOut: lack };

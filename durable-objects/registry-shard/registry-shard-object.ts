@@ -388,6 +388,7 @@ export class RegistryShard extends DurableObject<Env> {
     const { security: _security, ...shown } = info;
     member.info = { ...shown, reputation: this.#standings.of(member.id).reputation };
     member.registeredTasks = new Set(taskTypesOf(info));
+    for (const type of member.registeredTasks) member.everTook.add(type);
     if (member.leases.size === 0 && info.status === "busy") member.idleSince = now;
     this.#roster.refresh(member);
   }

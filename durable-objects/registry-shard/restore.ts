@@ -27,6 +27,7 @@ export function restore(
     const member = roster.member(info.worker_id, now);
     member.info = info;
     member.registeredTasks = new Set(taskTypesOf(info));
+    for (const type of member.registeredTasks) member.everTook.add(type);
     member.expiresAt = expiresAt;
     member.storedUntil = expiresAt;
   }

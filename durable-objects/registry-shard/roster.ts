@@ -21,6 +21,8 @@ export interface Member {
   socketTasks: ReadonlySet<string>;
   socketLimits: readonly TaskLimit[];
   registeredTasks: ReadonlySet<string>;
+  /** All types it has named since this object woke: a worker that is full may name none. */
+  readonly everTook: Set<string>;
   /** By its own word, over the socket. */
   draining: boolean;
   /** Why it gets nothing new, whatever the task; null when it does. Brought up to date by {@link Roster.refresh}. */
@@ -115,6 +117,7 @@ export class Roster {
       socketTasks: NOTHING,
       socketLimits: [],
       registeredTasks: NOTHING,
+      everTook: new Set(),
       draining: false,
       barred: null,
       idleSince: now,

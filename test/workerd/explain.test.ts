@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ALICE, BOB, call, createJob, eventually, expectJob, unique } from "../support/workerd-api.ts";
+import { ALICE, BOB, call, createJob, eventually, expectJob, unique, WORKER } from "../support/workerd-api.ts";
 import { WAYS } from "../support/workerd-clock.ts";
 import { shardRows } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
@@ -60,4 +60,16 @@ test("is told to the job's own client only", async () => {
   expect(await call("GET", `/api/v1/jobs/${id}/explain`, { headers: BOB })).toMatchObject({ status: 404 });
   expect(await call("GET", `/api/v1/jobs/${id}/explain`)).toMatchObject({ status: 401 });
   expect(await call("GET", "/api/v1/jobs/nothing/explain", { headers: ALICE })).toMatchObject({ status: 404 });
+});
+
+test("a worker that is full, and names no type then, is still known to take it", async () => {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  const path = `/_worker/workers/${workerId}`;
+  await call("PATCH", path, { headers: WORKER, json: { status: "busy", supported_tasks: [] } });
+  const id = await createJob("one-task", { type });
+  await eventually(() => shardRows("waiting", id)).toBe(1);
+  expect(await explain(id)).toMatchObject({
+    tasks: [{ workers: [{ worker_id: workerId, ruled_out: `takes no ${type} at present` }] }],
+  });
 });
