@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ReputationSettings } from "./dispatch/reputation.ts";
 import type { Env } from "./env.ts";
 import { MAX_TRANSITIONS } from "./limits.ts";
+import { parseShards, type ShardPlan } from "./registry/shard-plan.ts";
 
 /** Variables are texts, or numbers where `wrangler.toml` has them as such. An empty text is no number, not 0. */
 const number = z
@@ -11,33 +12,45 @@ const seconds = (fallback: number) => number.pipe(z.number().positive()).default
 const share = (fallback: number) => number.pipe(z.number().min(0).max(1)).default(fallback);
 
 /** The variables an operator may set, with the model system's names and defaults where it has them (reference F.1). */
-const variables = z.object({
-  ENVIRONMENT: z.string().default("production"),
-  GLOBAL_WORKER_TOKEN: z.string().min(1).optional(),
-  JOB_MAX_RETRIES: number.pipe(z.int().min(0)).default(3),
-  MAX_TRANSITIONS_PER_JOB: number.pipe(z.int().positive()).default(MAX_TRANSITIONS),
-  WORKER_TIMEOUT_SECONDS: seconds(300),
-  WORKER_POLL_TIMEOUT_SECONDS: seconds(30),
-  WORKER_HEALTH_CHECK_INTERVAL_SECONDS: seconds(60),
-  LEASE_SECONDS: seconds(60),
-  CANCEL_GRACE_SECONDS: seconds(30),
-  HANDLER_TIMEOUT_SECONDS: seconds(30),
-  JOB_RETENTION_DAYS: seconds(30),
-  HISTORY_RETENTION_DAYS: seconds(90),
-  /** Signs approval links. Without it there are none. */
-  SIGNING_SECRET: z.string().min(16, "must have 16 characters or more").optional(),
-  /** Where people reach this deployment, for the links in messages. */
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
-  /** Lets webhooks go to private addresses, for receivers on the same machine or network. */
-  WEBHOOK_ALLOW_PRIVATE: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
-  REPUTATION_REWARD_SUCCESS: share(0.001),
-  REPUTATION_PENALTY_TASK_FAILURE: share(0.05),
-  REPUTATION_PENALTY_CONTRACT_VIOLATION: share(0.2),
-  REPUTATION_MIN_THRESHOLD: share(0.3),
-  DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
-  LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
-  LOG_FORMAT: z.enum(["json", "text"]).default("json"),
-});
+const variables = z
+  .object({
+    ENVIRONMENT: z.string().default("production"),
+    GLOBAL_WORKER_TOKEN: z.string().min(1).optional(),
+    JOB_MAX_RETRIES: number.pipe(z.int().min(0)).default(3),
+    MAX_TRANSITIONS_PER_JOB: number.pipe(z.int().positive()).default(MAX_TRANSITIONS),
+    WORKER_TIMEOUT_SECONDS: seconds(300),
+    WORKER_POLL_TIMEOUT_SECONDS: seconds(30),
+    WORKER_HEALTH_CHECK_INTERVAL_SECONDS: seconds(60),
+    LEASE_SECONDS: seconds(60),
+    CANCEL_GRACE_SECONDS: seconds(30),
+    HANDLER_TIMEOUT_SECONDS: seconds(30),
+    JOB_RETENTION_DAYS: seconds(30),
+    HISTORY_RETENTION_DAYS: seconds(90),
+    /** Signs approval links. Without it there are none. */
+    SIGNING_SECRET: z.string().min(16, "must have 16 characters or more").optional(),
+    /** Where people reach this deployment, for the links in messages. */
+    PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+    /** Lets webhooks go to private addresses, for receivers on the same machine or network. */
+    WEBHOOK_ALLOW_PRIVATE: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
+    REPUTATION_REWARD_SUCCESS: share(0.001),
+    REPUTATION_PENALTY_TASK_FAILURE: share(0.05),
+    REPUTATION_PENALTY_CONTRACT_VIOLATION: share(0.2),
+    REPUTATION_MIN_THRESHOLD: share(0.3),
+    /** A number as well, where `wrangler.toml` has it as such. */
+    SHARDS: z.coerce.string().optional(),
+    FORMER_SHARDS: z.string().optional(),
+    SPILL_AFTER_SECONDS: seconds(2),
+    DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
+    LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
+    LOG_FORMAT: z.enum(["json", "text"]).default("json"),
+  })
+  .transform((data, context) => {
+    const shards = parseShards(data.SHARDS, data.FORMER_SHARDS);
+    if (shards.ok) return { ...data, shards: shards.value };
+    const [name = ""] = shards.error.split(" ");
+    context.addIssue({ code: "custom", path: [name], message: shards.error });
+    return z.NEVER;
+  });
 
 const DAY_MS = 86_400_000;
 
@@ -70,6 +83,10 @@ export interface Configuration {
   readonly webhookAllowPrivate: boolean;
   readonly reconnectGraceMs: number;
   readonly reputation: ReputationSettings;
+  /** The registry's shards. */
+  readonly shards: ShardPlan;
+  /** How long a task waits in its shard before it may go to another. */
+  readonly spillAfterMs: number;
   readonly dispatchVia: "auto" | "queue";
   readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
   readonly logFormat: "json" | "text";
@@ -118,6 +135,8 @@ export function readConfiguration(env: Env): Configuration {
       penaltyContractViolation: data.REPUTATION_PENALTY_CONTRACT_VIOLATION,
       minThreshold: data.REPUTATION_MIN_THRESHOLD,
     },
+    shards: data.shards,
+    spillAfterMs: data.SPILL_AFTER_SECONDS * 1000,
     dispatchVia: data.DISPATCH_VIA,
     logLevel: data.LOG_LEVEL,
     logFormat: data.LOG_FORMAT,

@@ -52,6 +52,9 @@ export interface Env {
   REPUTATION_PENALTY_TASK_FAILURE?: string;
   REPUTATION_PENALTY_CONTRACT_VIOLATION?: string;
   REPUTATION_MIN_THRESHOLD?: string;
+  SHARDS?: string;
+  FORMER_SHARDS?: string;
+  SPILL_AFTER_SECONDS?: string;
   DISPATCH_VIA?: string;
   LOG_LEVEL?: string;
   LOG_FORMAT?: string;

@@ -21,6 +21,9 @@ export const MAX_STATE_HISTORY_BYTES = 256 * 1024;
 /** Branches of one fan-out: each is a row of the job, loaded into memory with it. */
 export const MAX_BRANCHES = 10_000;
 
+/** Shards of a deployment: lists of workers ask them all. */
+export const MAX_SHARDS = 100;
+
 /** Offers sent to a shard in one call; bounds the size of one RPC message. */
 export const OFFERS_PER_CALL = 100;
 

@@ -13,21 +13,18 @@ import { unsentEvents } from "../../src/job/events.ts";
 import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
 import { jsonBytes } from "../../src/job/state-history.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
-import { shardOfJob } from "../../src/registry/shards.ts";
+import { callShard } from "../../src/registry/call-shard.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
-import { callObject } from "../shared/call-object.ts";
+import { mapLimit, PARALLEL_CALLS } from "../shared/map-limit.ts";
+import { askShards, chunks } from "./ask-shards.ts";
 
 /** Pause before a shard that has too much to do is offered what it did not take. */
 const OVERLOADED_PAUSE_SECONDS = 10;
 
 /** A queue message but for what surrounds its offers. */
 const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
-}
 
 /** What leaves a job object for the registry and for history, once it is committed. */
 export class JobOutbox {
@@ -47,9 +44,16 @@ export class JobOutbox {
    */
   async offer(job: JobRecord, tasks: readonly Task[]): Promise<Map<string, string>> {
     const takers = new Map<string, string>();
-    const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
-    const shard = shardOfJob(job.id);
     const direct = this.#settings.dispatchVia === "auto" && tasks.length <= MAX_DIRECT_BRANCHES;
+    const shards = [...Map.groupBy(tasks, (task) => task.shard)];
+    await mapLimit(shards, PARALLEL_CALLS, async ([shard, those]) => {
+      const offers = those.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
+      await this.#offerTo(shard, offers, direct, takers);
+    });
+    return takers;
+  }
+
+  async #offerTo(shard: string, offers: readonly Offer[], direct: boolean, takers: Map<string, string>): Promise<void> {
     for (const some of chunks(offers, OFFERS_PER_CALL)) {
       const placed = direct ? await this.#direct(shard, some) : "away";
       if (typeof placed === "string") {
@@ -64,37 +68,38 @@ export class JobOutbox {
       const refused = some.filter((_, i) => placed[i]?.is === "refused");
       if (refused.length > 0) await this.#queued(shard, refused, 0);
     }
-    return takers;
   }
 
   /**
    * Tells the registry that nothing more is wanted of these attempts.
-   * @returns for each, whether a worker has it and was told; rejects while the registry is away
+   * @returns for each, whether a worker has it and was told; null while its shard is away, and rejects while all are
    */
-  async release(job: JobRecord, tasks: readonly Task[]): Promise<boolean[]> {
-    return this.#ask(job, tasks, (shard, refs) =>
-      callObject(this.#env.REGISTRY, shard, (registry) => registry.release(refs)),
+  async release(job: JobRecord, tasks: readonly Task[]): Promise<(boolean | null)[]> {
+    return askShards(tasks, (shard, some) =>
+      callShard(this.#env, shard, (registry) => registry.release(refsOf(job, some))),
     );
   }
 
   /** Takes back attempts that no worker has yet; rejects while the registry is away. */
-  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<Withdrawn[]> {
-    return this.#ask(job, tasks, (shard, refs) =>
-      callObject(this.#env.REGISTRY, shard, (registry) => registry.withdraw(refs)),
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<(Withdrawn | null)[]> {
+    return askShards(tasks, (shard, some) =>
+      callShard(this.#env, shard, (registry) => registry.withdraw(refsOf(job, some))),
     );
   }
 
   /** What the registry knows of these attempts; rejects while it is away. */
-  async locate(job: JobRecord, tasks: readonly Task[]): Promise<TaskWhereabouts[]> {
-    return this.#ask(job, tasks, (shard, refs) =>
-      callObject(this.#env.REGISTRY, shard, (registry) => registry.locate(refs)),
+  async locate(job: JobRecord, tasks: readonly Task[]): Promise<(TaskWhereabouts | null)[]> {
+    return askShards(tasks, (shard, some) =>
+      callShard(this.#env, shard, (registry) => registry.locate(refsOf(job, some))),
     );
   }
 
   /** Why tasks are not moving, as the registry sees it; rejects while it is away. */
-  async explain(job: JobRecord, tasks: readonly Task[]): Promise<TaskExplanation[]> {
-    const offers = tasks.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
-    return callObject(this.#env.REGISTRY, shardOfJob(job.id), (registry) => registry.explain(offers));
+  async explain(job: JobRecord, tasks: readonly Task[]): Promise<(TaskExplanation | null)[]> {
+    return askShards(tasks, (shard, some) => {
+      const offers = some.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
+      return callShard(this.#env, shard, (registry) => registry.explain(offers));
+    });
   }
 
   /** @returns the events sent, up to which sequence number */
@@ -122,23 +127,9 @@ export class JobOutbox {
     return events.at(-1)?.seq ?? job.sentSeq;
   }
 
-  async #ask<Answer>(
-    job: JobRecord,
-    tasks: readonly Task[],
-    call: (shard: string, refs: TaskRef[]) => Promise<Answer[]>,
-  ): Promise<Answer[]> {
-    const answers: Answer[] = [];
-    for (const some of chunks(tasks, OFFERS_PER_CALL)) {
-      const refs = some.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
-      // oxlint-disable-next-line no-await-in-loop -- one shard answers them all, one call after the other
-      answers.push(...(await call(shardOfJob(job.id), refs)));
-    }
-    return answers;
-  }
-
   async #direct(shard: string, offers: Offer[]): Promise<Placed[] | "away" | "overloaded"> {
     try {
-      return await callObject(this.#env.REGISTRY, shard, (registry) => registry.offer(offers));
+      return await callShard(this.#env, shard, (registry) => registry.offer(offers));
     } catch (error) {
       return isOverloaded(error) ? "overloaded" : "away";
     }
@@ -153,6 +144,10 @@ export class JobOutbox {
     }
     if (large.length > 0) await this.#direct(shard, large);
   }
+}
+
+function refsOf(job: JobRecord, tasks: readonly Task[]): TaskRef[] {
+  return tasks.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
 }
 
 /** As few messages as the queue's size allows: each is paid for. What is too large for any goes without the queue. */

@@ -127,7 +127,7 @@ export class JobUpkeep {
       if (task === undefined || job === null || isEnded(job.status)) continue;
       if (answer === "held") this.#taken(job, task);
       // A worker may have it, and is expected back: the next alarm asks again.
-      else if (answer !== "unsure") {
+      else if (answer !== null && answer !== "unsure") {
         const { dispatchTimeoutSeconds = 0 } = task.request;
         const around = this.#live.around();
         const open = this.#live.branches.open;
@@ -158,7 +158,7 @@ export class JobUpkeep {
     let next = Date.now() + this.#settings.leaseMs;
     for (const [i, where] of found.entries()) {
       const task = tasks[i];
-      if (task === undefined) continue;
+      if (task === undefined || where === null) continue;
       if (where.is === "unknown") this.lose(task.id, task.attempt, "unknown");
       if (where.is === "unsure") next = Math.min(next, where.until);
       if (where.is !== "held") continue;

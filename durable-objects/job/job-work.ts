@@ -60,13 +60,13 @@ export class JobWork {
     });
   }
 
-  /** Takes back attempts that no worker has. While the registry is away nothing is said of any. */
-  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<Withdrawn[]> {
+  /** Takes back attempts that no worker has. While a shard is away nothing is said of its own. */
+  async withdraw(job: JobRecord, tasks: readonly Task[]): Promise<(Withdrawn | null)[]> {
     return this.#quietly("job.withdraw_delayed", job, tasks, () => this.#outbox.withdraw(job, tasks));
   }
 
-  /** What the registry knows of these attempts; nothing while it is away, which says nothing about them. */
-  async locate(job: JobRecord, tasks: readonly Task[]): Promise<TaskWhereabouts[]> {
+  /** What the registry knows of these attempts; null while their shard is away, which says nothing about them. */
+  async locate(job: JobRecord, tasks: readonly Task[]): Promise<(TaskWhereabouts | null)[]> {
     return this.#quietly("job.check_delayed", job, tasks, () => this.#outbox.locate(job, tasks));
   }
 
@@ -74,7 +74,7 @@ export class JobWork {
   async explain(job: JobRecord, tasks: readonly Task[]): Promise<Findings> {
     const some = tasks.filter((task) => task.child === null).slice(0, MAX_EXPLAINED_TASKS);
     const found = await this.#quietly("job.explain_failed", job, some, () => this.#outbox.explain(job, some));
-    return new Map(some.flatMap(({ id }, i) => (found[i] === undefined ? [] : [[id, found[i]] as const])));
+    return new Map(some.flatMap(({ id }, i) => (found[i] == null ? [] : [[id, found[i]] as const])));
   }
 
   /** Makes sure of children that nothing was heard of: begins those that do not exist, and learns how others ended. */

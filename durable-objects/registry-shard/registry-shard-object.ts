@@ -15,6 +15,7 @@ import { readConfiguration } from "../../src/configuration.ts";
 import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Env } from "../../src/env.ts";
+import { shareOf } from "../../src/registry/shard-plan.ts";
 import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 import { callObject } from "../shared/call-object.ts";
@@ -133,7 +134,13 @@ export class RegistryShard extends DurableObject<Env> {
       result: (workerId, report) => this.result(workerId, report),
       remind: (member) => this.#fleet.remind(member),
     });
-    this.#policy = new PolicyWatch({ ctx, env, settings, dispatcher: this.#dispatcher, share: { index: 0, of: 1 } });
+    this.#policy = new PolicyWatch({
+      ctx,
+      env,
+      settings,
+      dispatcher: this.#dispatcher,
+      share: shareOf(settings.shards, ctx.id.name),
+    });
   }
 
   /** Takes or renews a registration. The worker's own word on its reputation does not count. */

@@ -29,6 +29,7 @@ export async function createScheduledJob(
       id,
       client: owner.client,
       webhookUrl: owner.webhookUrl,
+      region: owner.region ?? null,
       initialData,
       requestDigest,
       tracing,

@@ -17,10 +17,11 @@ export async function callObject<T extends Rpc.DurableObjectBranded | undefined,
   name: string,
   // The platform's types make a union of promises of what a method returns, hence the type of the promise itself.
   call: (stub: DurableObjectStub<T>) => Answer,
+  options?: DurableObjectNamespaceGetDurableObjectOptions,
 ): Promise<Awaited<Answer>> {
   for (let tried = 1; ; tried += 1) {
     try {
-      return released(await call(namespace.getByName(name)));
+      return released(await call(namespace.getByName(name, options)));
     } catch (error) {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the platform throws; absent members are undefined
       const { retryable, overloaded } = error as PlatformError;

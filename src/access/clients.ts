@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
+import { REGIONS, type Region } from "../registry/regions.ts";
 import { type FileKind, nameTable, type Parsed, parseTables } from "./configuration-text.ts";
 import type { Quota } from "./quota.ts";
 import { digestOfTable, digestToken, sameDigest, tokenFields } from "./token-digest.ts";
@@ -15,6 +16,8 @@ export interface Client {
   /** Absent: no limit. */
   quota?: Quota;
   webhook: ClientWebhook;
+  /** Where its jobs' tasks should run; absent: near where the job is created. */
+  region?: Region;
 }
 
 /** Where a client's jobs report, as all may know it. The secret they sign with is not part of it. */
@@ -46,6 +49,8 @@ const quotaLimit = z
   .int({ error: INVALID_QUOTA })
   .min(0, { error: INVALID_QUOTA })
   .optional();
+
+const INVALID_REGION = `Invalid region for {table}: the region is one of ${REGIONS.join(", ")}. Write region = "weur".`;
 
 const INVALID_WEBHOOK_URL =
   'Invalid webhook_url for {table}: it is a whole address in quotes. Write webhook_url = "https://example.com/hook".';
@@ -80,6 +85,7 @@ const clientTable = z
       admin: z
         .boolean({ error: "Invalid admin type for {table}: admin is true or false. Write it without quotes." })
         .default(false),
+      region: z.enum(REGIONS, { error: INVALID_REGION }).optional(),
       webhook_url: webhookUrl.optional(),
       webhook_secret: webhookSecret.optional(),
     },
@@ -91,6 +97,7 @@ const clientTable = z
       plan: fields.plan,
       params: plainJson(fields.params),
       admin: fields.admin,
+      ...(fields.region === undefined ? {} : { region: fields.region }),
       ...quotaOf(fields, context),
       webhook: webhookOf(fields, context),
     },

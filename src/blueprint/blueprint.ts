@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { conditionalHandler } from "./condition.ts";
 import type { Aggregator, DataStores, EndHandler, Handler, Predicate } from "./context.ts";
 import type { BlueprintMigration, BlueprintOptions } from "./options.ts";
+import type { Region } from "../registry/regions.ts";
 import type { RetryPolicy } from "./requests.ts";
 import type { ConditionalHandler, Step, StepHandler } from "./step.ts";
 
@@ -40,6 +41,7 @@ export class Blueprint<
   readonly input: z.ZodType | null;
   readonly stateHistory: z.ZodObject | null;
   readonly retry: RetryPolicy;
+  readonly region: Region | null;
   readonly timeout: { readonly seconds: number; readonly to?: string } | null;
   readonly migrations: readonly BlueprintMigration[];
   readonly dataStores: DataStores;
@@ -66,6 +68,7 @@ export class Blueprint<
     this.input = options.input ?? null;
     this.stateHistory = options.stateHistory ?? null;
     this.retry = options.retry ?? {};
+    this.region = options.region ?? null;
     this.timeout = options.timeout ?? null;
     this.migrations = options.migrations ?? [];
     this.dataStores = options.dataStores ?? {};
@@ -197,6 +200,7 @@ export type CompleteBlueprint = Pick<
   | "input"
   | "stateHistory"
   | "retry"
+  | "region"
   | "timeout"
   | "migrations"
   | "dataStores"

@@ -28,6 +28,7 @@ export type {
   JobClient,
   Predicate,
 } from "./context.ts";
+export type { Region } from "../registry/regions.ts";
 export { strategy } from "../dispatch/strategies.ts";
 export type { CustomStrategy, DispatchStrategy, Rank } from "../dispatch/strategies.ts";
 export type { Candidate } from "../dispatch/matching.ts";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { DataStores } from "./context.ts";
+import type { Region } from "../registry/regions.ts";
 import type { RetryPolicy } from "./requests.ts";
 
 /** The definition a blueprint starts from. */
@@ -22,6 +23,8 @@ export interface BlueprintOptions<
   readonly states: readonly State[];
   /** How failures of tasks are tried again where a task does not say. */
   readonly retry?: RetryPolicy;
+  /** Where tasks should run that name no region of their own. */
+  readonly region?: Region;
   /** Longest life of a job, from its start; then it goes to `to`, or ends as failed. */
   readonly timeout?: { readonly seconds: number; readonly to?: NoInfer<State> };
   /** What became of the states of earlier versions, so that jobs of those versions go on. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { resourceRequirements, type ResourceRequirements } from "../dispatch/requirements.ts";
 import { isStrategy, type CustomStrategy, type DispatchStrategy } from "../dispatch/strategies.ts";
 import { MAX_APPROVERS, MAX_DURATION_SECONDS, MAX_TASK_NAMES } from "../limits.ts";
+import { REGIONS, type Region } from "../registry/regions.ts";
 
 /** When and how often a failure that may pass is tried again. What is left out is the deployment's default. */
 export interface RetryPolicy {
@@ -45,6 +46,8 @@ export interface TaskRequest {
   readonly retry?: RetryPolicy;
   /** Highest cost of a worker that may take the task: its `cost_per_skill` for the type, else its `cost_per_second`. */
   readonly maxCost?: number;
+  /** Where it should run if a worker is free there; see docs/reference/settings.md. Default the blueprint's, then the client's. */
+  readonly region?: Region;
   /** Larger goes first; default 0. A task that waits long enough passes more important ones: none starves. */
   readonly priority?: number;
 }
@@ -124,6 +127,7 @@ export const taskRequest = z.object({
   resultTimeoutSeconds: seconds.optional(),
   retry: retryPolicy.optional(),
   maxCost: z.number().min(0).optional(),
+  region: z.enum(REGIONS).optional(),
   priority: z.number().optional(),
 });
 

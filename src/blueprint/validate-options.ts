@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_DURATION_SECONDS } from "../limits.ts";
+import { REGIONS } from "../registry/regions.ts";
 import type { CompleteBlueprint } from "./blueprint.ts";
 import { retryPolicy } from "./requests.ts";
 
@@ -47,7 +48,12 @@ function checkRetry({ retry }: CompleteBlueprint): string[] {
   return parsed.success ? [] : faultsOfShape(parsed.error, "retry");
 }
 
-/** What is wrong with a blueprint's `timeout`, `migrations` and `retry`, each a text that goes on after its name. */
+function checkRegion({ region }: CompleteBlueprint): string[] {
+  const parsed = z.enum(REGIONS).nullable().safeParse(region);
+  return parsed.success ? [] : faultsOfShape(parsed.error, "region");
+}
+
+/** What is wrong with a blueprint's `timeout`, `migrations`, `retry` and `region`, each a text that goes on after its name. */
 export function checkOptions(bp: CompleteBlueprint): string[] {
-  return [...checkTimeout(bp), ...checkMigrations(bp), ...checkRetry(bp)];
+  return [...checkTimeout(bp), ...checkMigrations(bp), ...checkRetry(bp), ...checkRegion(bp)];
 }

@@ -1,5 +1,5 @@
-import { callObject } from "../../durable-objects/shared/call-object.ts";
 import type { Env } from "../env.ts";
+import { callShard } from "../registry/call-shard.ts";
 import type { Offer } from "./offer.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function offerToShard(
   offers: readonly Offer[],
 ): Promise<(NotTaken | null)[]> {
   try {
-    const placed = await callObject(env.REGISTRY, shard, (registry) => registry.offer([...offers]));
+    const placed = await callShard(env, shard, (registry) => registry.offer([...offers]));
     return offers.map((_, i) => {
       const { is, error } = placed[i] ?? { is: "refused", error: "The shard did not say what became of it." };
       return is === "refused" ? { kind: "refused", error: error ?? "" } : null;

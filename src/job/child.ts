@@ -12,6 +12,7 @@ export function childRequestOf(job: JobRecord, task: Task): CreateJob {
     requestDigest: "",
     tracing: { ...job.tracing },
     metadata: job.metadata,
+    region: job.region,
     parent: { jobId: job.id, taskId: task.id, attempt: task.attempt },
     depth: job.depth + 1,
     deadlineAt: job.deadlineAt,

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { CompleteBlueprint, JobClient } from "../blueprint/index.ts";
+import type { Region } from "../registry/regions.ts";
 import { record } from "./events.ts";
 import type { JobRecord, ParentLink } from "./record.ts";
 
@@ -12,6 +13,7 @@ export interface CreateJob {
   readonly tracing: Readonly<Record<string, string>>;
   readonly metadata?: JsonObject;
   readonly webhookUrl?: string | null;
+  readonly region?: Region | null;
   /** Epoch ms; in the past or absent: at once. */
   readonly startAt?: number | null;
   /** Defaults of the job's tasks, seconds. */
@@ -42,6 +44,7 @@ export function createJob(bp: CompleteBlueprint, input: CreateJob, now: number):
     initialData: input.initialData,
     metadata: input.metadata ?? {},
     webhookUrl: input.webhookUrl ?? null,
+    region: input.region ?? null,
     defaultTimeouts: {
       dispatchSeconds: input.dispatchTimeoutSeconds ?? null,
       resultSeconds: input.resultTimeoutSeconds ?? null,

@@ -13,7 +13,7 @@ import {
 } from "./record.ts";
 import { failBranch } from "./take-branch.ts";
 import { failSingle } from "./take-result.ts";
-import { isOut, nextAttempt, type OpenBranches } from "./work.ts";
+import { isOut, nextAttempt, placed, type OpenBranches } from "./work.ts";
 
 /**
  * Why an attempt came to nothing without a result. A hand-over that never happened (`returned`) is not held against
@@ -43,7 +43,9 @@ function offeredAnew<T extends SingleTask | Branch>(
   around: Surroundings,
 ): T {
   const losses = BLAMELESS.has(reason) ? task.losses : task.losses + 1;
-  return { ...nextAttempt(task, clockOf(job, around), around), losses, retryAt: job.pause?.at ?? null };
+  const next = { ...nextAttempt(task, clockOf(job, around), around), losses, retryAt: job.pause?.at ?? null };
+  // In the same shard, a late offer of the attempt that was lost is known for an older one.
+  return placed(job, next, around, { stays: true });
 }
 
 function lossEvent(task: Task, reason: LossReason, detail: string | undefined) {

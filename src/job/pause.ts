@@ -73,7 +73,7 @@ export function resumeJob(
     around.now,
   );
   const places = placesFree(job, open);
-  const begun = places === 0 ? [] : beginQueued(open, places, around);
+  const begun = places === 0 ? [] : beginQueued(job, open, places, around);
   const begunIds = new Set(begun.map((branch) => branch.id));
   const moved = [...open.values()]
     .filter((branch) => !begunIds.has(branch.id))

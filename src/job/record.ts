@@ -1,6 +1,8 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { JobClient, TaskRequest } from "../blueprint/index.ts";
 import type { JobEvent } from "../history/events.ts";
+import type { Region } from "../registry/regions.ts";
+import type { ShardWish } from "../registry/choose-shard.ts";
 import type { EndStatus, JobStatus } from "./status.ts";
 import type { Wait } from "./wait.ts";
 
@@ -10,6 +12,8 @@ export interface Task {
   readonly request: TaskRequest;
   /** The blueprint of the child job that does the work, whose id is the task's; null when a worker does it. */
   readonly child: string | null;
+  /** The registry's shard that the present attempt is offered to. */
+  readonly shard: string;
   /** Counted up whenever the task is offered anew: after a lost worker and after a failure. */
   readonly attempt: number;
   /** Secret of this attempt; a result that carries another one is stale. */
@@ -139,6 +143,8 @@ export interface JobRecord {
   readonly initialData: unknown;
   readonly metadata: JsonObject;
   readonly webhookUrl: string | null;
+  /** Where its tasks should run that say nothing themselves; null for anywhere. */
+  readonly region: Region | null;
   /** What the client set for tasks that name no limit of their own; null for none. */
   readonly defaultTimeouts: { readonly dispatchSeconds: number | null; readonly resultSeconds: number | null };
   readonly parent: ParentLink | null;
@@ -198,6 +204,8 @@ export interface Surroundings {
   random(): number;
   /** A fresh unguessable word. */
   newLease(): string;
+  /** The shard for a task that goes out. @param present the one it was in, which it stays in while that is open */
+  place(wish: ShardWish, present?: string): string;
   readonly settings: MachineSettings;
 }
 

@@ -6,16 +6,16 @@ import { moveTo } from "./move.ts";
 import { hasFailed, type Branch, type Change, type Failure, type JobRecord, type Surroundings } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
 import { whyIgnored, type ReportedResult, type Taken } from "./take-result.ts";
-import { isOut, letGo, withLimits, type OpenBranches } from "./work.ts";
+import { isOut, letGo, placed, withLimits, type OpenBranches } from "./work.ts";
 
 type Outcome = { status: string; data: unknown; error: Failure | null; workerId: string | null };
 
 /** Up to `places` branches that were held back, begun. */
-export function beginQueued(open: OpenBranches, places: number, around: Surroundings): Branch[] {
+export function beginQueued(job: JobRecord, open: OpenBranches, places: number, around: Surroundings): Branch[] {
   const begun: Branch[] = [];
   for (const branch of open.values()) {
     if (begun.length >= places) break;
-    if (branch.queued) begun.push({ ...withLimits(branch, around.now), queued: false });
+    if (branch.queued) begun.push({ ...placed(job, withLimits(branch, around.now), around), queued: false });
   }
   return begun;
 }
@@ -70,7 +70,7 @@ function endBranch(job: JobRecord, branch: Branch, open: OpenBranches, outcome: 
   if (open.size === 1) return { ...change, record: moveTo(counted, fanOut.into, around), writeRecord: true };
   if (fanOut.failFast && hasFailed(outcome)) return cutShort(counted, ended, open, fanOut.into, around);
   if (fanOut.maxConcurrent === null || job.pause !== null) return change;
-  const next = beginQueued(open, 1, around);
+  const next = beginQueued(job, open, 1, around);
   return { ...change, branches: [ended, ...next], offers: next };
 }
 

@@ -6,7 +6,7 @@ import { moveTo, targetOf } from "./move.ts";
 import { changed, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { failBranch } from "./take-branch.ts";
 import { failSingle } from "./take-result.ts";
-import { isOut, letGo, outstanding, sentOut, type OpenBranches } from "./work.ts";
+import { isOut, letGo, outstanding, placed, sentOut, type OpenBranches } from "./work.ts";
 import type { EventWait, HumanWait, Wait } from "./wait.ts";
 
 /** The time limits of work: each says in its error which one it was. */
@@ -93,12 +93,12 @@ function overdueResult(job: JobRecord, open: OpenBranches, around: Surroundings)
 function dueRetries(job: JobRecord, open: OpenBranches, around: Surroundings): Change | null {
   const { task } = job;
   if (task !== null && isDue(task.retryAt, around.now)) {
-    const next = sentOut(task, around.now);
+    const next = placed(job, sentOut(task, around.now), around);
     return changed({ ...job, task: next }, { offers: [next] });
   }
   const next = [...open.values()]
     .filter((branch) => isDue(branch.retryAt, around.now))
-    .map((branch) => sentOut(branch, around.now));
+    .map((branch) => placed(job, sentOut(branch, around.now), around));
   return next.length === 0 ? null : { record: job, branches: next, writeRecord: false, offers: next, releases: [] };
 }
 

@@ -1,8 +1,10 @@
+import { FIRST_SHARD } from "../registry/shard-plan.ts";
 import type { Branch, FanOut, JobRecord, SingleTask, Task } from "./record.ts";
 
 const NEW_IN_2 = {
   metadata: {},
   webhookUrl: null,
+  region: null,
   defaultTimeouts: { dispatchSeconds: null, resultSeconds: null },
   parent: null,
   depth: 0,
@@ -28,7 +30,12 @@ type JobRecordAdditions = Pick<JobRecord, keyof typeof NEW_IN_2>;
 export type StoredBranch = Omit<Branch, keyof typeof NEW_IN_TASKS | "queued"> & Partial<Branch>;
 
 const NEW_IN_SINGLE: Partial<SingleTask> = { eventTransitions: {}, into: null };
-const NEW_IN_TASKS = { child: null, dispatchBy: null, resultBy: null } as const satisfies Partial<Task>;
+const NEW_IN_TASKS = {
+  child: null,
+  shard: FIRST_SHARD,
+  dispatchBy: null,
+  resultBy: null,
+} as const satisfies Partial<Task>;
 
 function newInFanOut(from: string): Partial<FanOut> {
   return { from, failFast: false, maxConcurrent: null };

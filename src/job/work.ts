@@ -1,6 +1,7 @@
 import { childRequest, taskRequest, type ChildRequest, type TaskRequest } from "../blueprint/requests.ts";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
+import { FIRST_SHARD } from "../registry/shard-plan.ts";
 import { checkedRequest } from "./checked-request.ts";
 import { after, clockOf } from "./clock.ts";
 import type { Branch, JobRecord, MachineSettings, Notice, SingleTask, Surroundings, Task } from "./record.ts";
@@ -30,11 +31,20 @@ export function withLimits<T extends Task>(task: T, now: number): T {
   };
 }
 
+/** The task in the shard it is to be offered to now. @param stays whether it stays where it is while that shard is open */
+export function placed<T extends Task>(job: JobRecord, task: T, around: Surroundings, { stays = false } = {}): T {
+  if (task.child !== null) return task;
+  const { type, region = job.region } = task.request;
+  const wish = { taskId: task.id, type, region };
+  return { ...task, shard: around.place(wish, stays ? task.shard : undefined) };
+}
+
 function firstAttempt(job: JobRecord, request: TaskRequest, number: number, around: Surroundings): Task {
   return {
     id: `${job.id}-${number}`,
     request,
     child: null,
+    shard: FIRST_SHARD,
     attempt: 1,
     lease: around.newLease(),
     failures: 0,
@@ -62,13 +72,15 @@ export function newTask(
   requireSize(job, `Task '${request.type}'`, "params", request.params);
   const { dispatchSeconds, resultSeconds } = job.defaultTimeouts;
   const retry = { ...bp.retry, ...request.retry };
+  const region = request.region ?? bp.region;
   const full: TaskRequest = {
     ...request,
+    ...(region === null ? {} : { region }),
     ...(Object.keys(retry).length === 0 ? {} : { retry }),
     ...(dispatchSeconds === null ? {} : { dispatchTimeoutSeconds: request.dispatchTimeoutSeconds ?? dispatchSeconds }),
     ...(resultSeconds === null ? {} : { resultTimeoutSeconds: request.resultTimeoutSeconds ?? resultSeconds }),
   };
-  return withLimits(firstAttempt(job, full, number, around), clockOf(job, around));
+  return withLimits(placed(job, firstAttempt(job, full, number, around), around), clockOf(job, around));
 }
 
 /**

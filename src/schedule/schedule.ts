@@ -3,6 +3,7 @@ import type { Quota } from "../access/quota.ts";
 import type { Rules } from "./decide.ts";
 import type { Timing } from "./occurrences.ts";
 import type { ScheduleSpec } from "./spec.ts";
+import type { Region } from "../registry/regions.ts";
 
 /** Whose jobs a schedule makes: the client as it was when the schedule was last written. */
 export interface ScheduleOwner {
@@ -11,6 +12,8 @@ export interface ScheduleOwner {
   readonly quota: Quota | null;
   /** Where its jobs report; null for nowhere. */
   readonly webhookUrl: string | null;
+  /** Where its jobs' tasks should run; null or absent for anywhere. */
+  readonly region?: Region | null;
 }
 
 /** A schedule as its client last wrote it. Times are epoch ms. */

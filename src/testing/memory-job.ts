@@ -26,6 +26,7 @@ import { takeSingleResult, type ReportedResult } from "../job/take-result.ts";
 import { dueChange, timeOutTask } from "../job/timeouts.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../job/worker-event.ts";
 import { outstanding } from "../job/work.ts";
+import { FIRST_SHARD } from "../registry/shard-plan.ts";
 import { MemoryBranches } from "./memory-branches.ts";
 import { TakenTasks } from "./taken-tasks.ts";
 
@@ -229,6 +230,7 @@ export class MemoryJob {
       now: this.#needs.now(),
       random: this.#needs.random,
       newLease: () => `lease-${++this.#leases}`,
+      place: () => FIRST_SHARD,
       settings: this.#needs.settings,
     };
   }

@@ -34,6 +34,7 @@ export function surroundings(
     now: over.now ?? T0,
     random: () => over.random ?? 0.5,
     newLease: () => `lease-${++leases}`,
+    place: () => "shard-0",
     settings: { ...SETTINGS, ...over.settings },
   };
 }
@@ -90,6 +91,7 @@ export function singleTask(over: Partial<SingleTask> = {}): SingleTask {
     failures: 0,
     losses: 0,
     child: null,
+    shard: "shard-0",
     dispatchedAt: T0,
     retryAt: null,
     dispatchBy: null,

@@ -40,6 +40,8 @@ describe("the settings", () => {
         penaltyContractViolation: 0.2,
         minThreshold: 0.3,
       },
+      shards: { names: ["shard-0"], byRegion: new Map(), former: [] },
+      spillAfterMs: 2_000,
       dispatchVia: "auto",
       logLevel: "INFO",
       logFormat: "json",
@@ -94,6 +96,9 @@ describe("a setting that cannot be used", () => {
     ["DISPATCH_VIA", "direct"],
     ["LOG_LEVEL", "info"],
     ["LOG_FORMAT", "xml"],
+    ["SHARDS", "europe=2"],
+    ["FORMER_SHARDS", "somewhere"],
+    ["SPILL_AFTER_SECONDS", "0"],
     ["GLOBAL_WORKER_TOKEN", ""],
   ])("is refused and named: %s='%s'", (name, value) => {
     expect(faultsOf({ [name]: value })).toMatch(new RegExp(`^Settings that cannot be used:\\n[^]*at ${name}`));

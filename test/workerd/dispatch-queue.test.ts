@@ -31,6 +31,7 @@ function someTask(type: string, params: unknown = {}): Task {
     id: unique(),
     request: { type, params },
     child: null,
+    shard: "shard-0",
     attempt: 1,
     lease: unique(),
     failures: 0,

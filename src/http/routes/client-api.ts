@@ -4,7 +4,8 @@ import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { jobLog } from "../../history/job-log.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
-import { SHARDS } from "../../registry/shards.ts";
+import { callShard } from "../../registry/call-shard.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { settingsPatch } from "../../settings/deployment-settings.ts";
 import { changeSettings, readSettings } from "../../settings/settings.ts";
 import { checkBody, readJson } from "../body.ts";
@@ -72,8 +73,9 @@ export const clientApi = new Hono<HttpEnv>()
     return c.json(lines);
   })
   .get("/workers", async (c) => {
-    const lists = await Promise.all(
-      SHARDS.map((shard) => callObject(c.env.REGISTRY, shard, (registry) => registry.workers())),
+    const { names, former } = c.get("settings").shards;
+    const lists = await mapLimit([...names, ...former], PARALLEL_CALLS, (name) =>
+      callShard(c.env, name, (shard) => shard.workers()),
     );
     const workers = z.array(jsonObject).parse(lists.flat());
     return c.json(c.get("client").admin ? workers : workers.map(withoutAddress));

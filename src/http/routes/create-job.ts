@@ -8,6 +8,7 @@ import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { archivedBefore } from "../../history/archive.ts";
 import { webhookTarget } from "../../notices/target.ts";
 import { traceContext } from "../../observability/trace-context.ts";
+import { regionOf } from "../../registry/regions.ts";
 import { readSettings } from "../../settings/settings.ts";
 import { readJson } from "../body.ts";
 import { canonicalJson } from "../canonical-json.ts";
@@ -94,6 +95,7 @@ export async function createForClient(
       requestDigest,
       tracing: traceContext(c.req.header("traceparent") ?? null),
       webhookUrl: target.url,
+      region: client.region ?? regionOf(c.req.raw.cf),
       startAt,
       ...(metadata === null ? {} : { metadata }),
       ...(dispatchTimeoutSeconds === null ? {} : { dispatchTimeoutSeconds }),

@@ -3,11 +3,11 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { DrainOrder } from "../../../durable-objects/registry-shard/fleet.ts";
 import type { RegistryShard } from "../../../durable-objects/registry-shard/registry-shard-object.ts";
-import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_COMMAND_BYTES, MAX_DRAIN_SECONDS, MAX_REASON_CHARS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
-import { SHARDS } from "../../registry/shards.ts";
+import { callShard } from "../../registry/call-shard.ts";
 import { checkBody, readJson, readJsonOrNothing } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
@@ -61,18 +61,25 @@ async function atWorker<T>(
   const parsed = identifier.safeParse(c.req.param("worker_id"));
   if (!parsed.success) throw workerNotFound();
   const workerId = parsed.data;
-  const answers = await Promise.all(
-    SHARDS.map((name) => callObject(c.env.REGISTRY, name, (shard) => ask(shard, workerId))),
+  const answers = await mapLimit(shardNames(c), PARALLEL_CALLS, (name) =>
+    callShard(c.env, name, (shard) => ask(shard, workerId)),
   );
   const answer = answers.find((each) => each !== null) ?? null;
   if (answer === null) throw workerNotFound();
   return { workerId, answer };
 }
 
+/** All shards, and those that are to be left. */
+function shardNames(c: Context<HttpEnv>): string[] {
+  const { names, former } = c.get("settings").shards;
+  return [...names, ...former];
+}
+
 function shardName(c: Context<HttpEnv>): string {
   const name = c.req.param("name") ?? "";
-  if (SHARDS.some((each) => each === name)) return name;
-  throw new Problem(404, "not_found", `There is no shard ${name}. There are: ${SHARDS.join(", ")}.`);
+  const names = shardNames(c);
+  if (names.includes(name)) return name;
+  throw new Problem(404, "not_found", `There is no shard ${name}. There are: ${names.join(", ")}.`);
 }
 
 /** Notes in the worker's history what an operator did; it is not held up by it. */
@@ -134,14 +141,17 @@ export const fleetApi = new Hono<HttpEnv>()
     return c.json({ status: "sent", worker_id: workerId }, 202);
   })
   .get("/admin/shards", async (c) => {
-    const list = SHARDS.map(async (name) => ({ name, ...(await callObject(c.env.REGISTRY, name, (s) => s.status())) }));
-    return c.json({ shards: await Promise.all(list) });
+    const shards = await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => ({
+      name,
+      ...(await callShard(c.env, name, (shard) => shard.status())),
+    }));
+    return c.json({ shards });
   })
   .post("/admin/shards/:name/drain", async (c) => {
     const [name, order] = [shardName(c), await drainOrder(c)];
-    return c.json({ name, ...(await callObject(c.env.REGISTRY, name, (shard) => shard.drain(order))) });
+    return c.json({ name, ...(await callShard(c.env, name, (shard) => shard.drain(order))) });
   })
   .post("/admin/shards/:name/undrain", async (c) => {
     const name = shardName(c);
-    return c.json({ name, ...(await callObject(c.env.REGISTRY, name, (shard) => shard.undrain())) });
+    return c.json({ name, ...(await callShard(c.env, name, (shard) => shard.undrain())) });
   });

@@ -9,6 +9,7 @@ import { webhookTarget } from "../../notices/target.ts";
 import { jobInput } from "../../schedule/input.ts";
 import type { ScheduleOwner } from "../../schedule/schedule.ts";
 import { replacementOf, scheduleSpec, type ScheduleSpec } from "../../schedule/spec.ts";
+import { regionOf } from "../../registry/regions.ts";
 import { checkBody, readJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkIdempotencyKey } from "../idempotency-key.ts";
@@ -43,7 +44,8 @@ function ownerOf(c: Context<HttpEnv>, spec: ScheduleSpec): ScheduleOwner {
     throw new Problem(400, "bad_request", target.error, { details });
   }
   const { name, plan, params, quota } = client;
-  return { client: { name, plan, params }, quota: quota ?? null, webhookUrl: target.url };
+  const region = client.region ?? regionOf(c.req.raw.cf);
+  return { client: { name, plan, params }, quota: quota ?? null, webhookUrl: target.url, region };
 }
 
 /** @throws {Problem} 400 when the schedule's blueprint could not begin a job with its initial data */

@@ -6,13 +6,15 @@ import {
   workerEvent,
   workerRegistration,
 } from "@batuta/worker/protocol";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
-import { shardOfWorker } from "../../registry/shards.ts";
+import { callShard, openLine } from "../../registry/call-shard.ts";
+import { homeOf } from "../../registry/shard-plan.ts";
+import { regionOfWorker } from "../../registry/worker-region.ts";
 import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -29,11 +31,16 @@ function pollMs(asked: string | undefined, allowedMs: number): number {
   return Math.min(seconds * 1000, allowedMs, MAX_POLL_SECONDS * 1000);
 }
 
+function homeOfWorker(c: Context<HttpEnv>, workerId: string, registered?: string | null): string {
+  return homeOf(c.get("settings").shards, regionOfWorker(c.req.raw, registered), workerId);
+}
+
 /** The routes below `/_worker` (spec §5). All need a worker's token. */
 export const workerApi = new Hono<HttpEnv>()
   .post("/workers/register", requireWorkerInBody, async (c) => {
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
-    await callObject(c.env.REGISTRY, shardOfWorker(registration.worker_id), (shard) => shard.register(registration));
+    const home = homeOfWorker(c, registration.worker_id, registration.region);
+    await callShard(c.env, home, (shard) => shard.register(registration));
     const { security: _security, ...shown } = registration;
     const sent = tellWorkerEvent(c.env, registration.worker_id, "registered", shown);
     const settings = c.get("settings");
@@ -47,21 +54,20 @@ export const workerApi = new Hono<HttpEnv>()
     const body = await readOptionalJson(c.req.raw);
     const empty = typeof body !== "object" || body === null || Object.keys(body).length === 0;
     const update = empty ? null : checkBody(heartbeat, body, "heartbeat");
-    const worker = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) =>
-      shard.heartbeat(workerId, update),
-    );
+    const worker = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.heartbeat(workerId, update));
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
     return c.json(update === null ? { status: "ttl_refreshed" } : worker);
   })
   .get("/workers/:worker_id/tasks/next", requireWorkerInPath, async (c) => {
     const waitMs = pollMs(c.req.query("timeout"), c.get("settings").pollMs);
-    const task = await pollTask(c.env, c.get("workerId"), waitMs, c.req.raw.signal);
+    const workerId = c.get("workerId");
+    const task = await pollTask(c.env, homeOfWorker(c, workerId), workerId, waitMs, c.req.raw.signal);
     return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
   })
   .post("/tasks/result", requireWorkerInBody, async (c) => {
     const result = checkBody(reportedResult, c.get("body"), "result");
     const workerId = c.get("workerId");
-    const ack = await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.result(workerId, result));
+    const ack = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.result(workerId, result));
     if (ack.reason === "job_not_found") throw new Problem(404, "job_not_found", "Job not found");
     return c.json(ack);
   })
@@ -73,7 +79,7 @@ export const workerApi = new Hono<HttpEnv>()
   .post("/tasks/log", requireWorkerInBody, async (c) => {
     const lines = checkBody(taskLog, c.get("body"), "log");
     const workerId = c.get("workerId");
-    return c.json(await callObject(c.env.REGISTRY, shardOfWorker(workerId), (shard) => shard.taskLog(workerId, lines)));
+    return c.json(await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.taskLog(workerId, lines)));
   })
   .post("/events", requireWorkerInBody, async (c) => {
     const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
@@ -86,9 +92,7 @@ export const workerApi = new Hono<HttpEnv>()
       });
     }
     const workerId = c.get("workerId");
-    const response = await c.env.REGISTRY.getByName(shardOfWorker(workerId)).fetch(`https://shard/ws/${workerId}`, {
-      headers: { Upgrade: "websocket" },
-    });
+    const response = await openLine(c.env, homeOfWorker(c, workerId), `/ws/${workerId}`);
     const offered = c.req.header("Sec-WebSocket-Protocol")?.includes(WORKER_SUBPROTOCOL) === true;
     const headers = offered ? { "Sec-WebSocket-Protocol": WORKER_SUBPROTOCOL } : {};
     return new Response(null, { status: 101, webSocket: response.webSocket, headers });

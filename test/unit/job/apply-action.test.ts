@@ -75,6 +75,7 @@ describe("dispatchTask", () => {
       id: "job-4",
       request: { type: "resize", params: { width: 1 }, priority: 3 },
       child: null,
+      shard: "shard-0",
       transitions: { success: "next" },
       eventTransitions: {},
       into: null,

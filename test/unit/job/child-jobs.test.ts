@@ -25,6 +25,7 @@ describe("runBlueprint", () => {
     expect(record.task).toEqual({
       id: "job-4",
       child: "report",
+      shard: "shard-0",
       request: { type: "blueprint:report", params: { page: 1 } },
       transitions,
       eventTransitions: {},

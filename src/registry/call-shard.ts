@@ -1,0 +1,29 @@
+import type { RegistryShard } from "../../durable-objects/registry-shard/registry-shard-object.ts";
+import { callObject } from "../../durable-objects/shared/call-object.ts";
+import type { Env } from "../env.ts";
+import { hintOf } from "./shard-plan.ts";
+
+type ShardStub = DurableObjectStub<RegistryShard>;
+
+function placement(name: string): DurableObjectNamespaceGetDurableObjectOptions | undefined {
+  const locationHint = hintOf(name);
+  return locationHint === undefined ? undefined : { locationHint };
+}
+
+/**
+ * Calls a shard, as {@link callObject} calls an object. An object is placed where the first call of its life asks for
+ * and stays there, so that every call must name the place.
+ */
+export function callShard<Answer extends Promise<unknown>>(
+  env: Pick<Env, "REGISTRY">,
+  name: string,
+  call: (shard: ShardStub) => Answer,
+): Promise<Awaited<Answer>> {
+  return callObject(env.REGISTRY, name, call, placement(name));
+}
+
+/** Opens a line to a shard: `path` is one that its object answers with a WebSocket. */
+export function openLine(env: Pick<Env, "REGISTRY">, name: string, path: string): Promise<Response> {
+  const stub = env.REGISTRY.getByName(name, placement(name));
+  return stub.fetch(`https://shard${path}`, { headers: { Upgrade: "websocket" } });
+}
