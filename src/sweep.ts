@@ -30,7 +30,7 @@ export async function sweep(env: Env, now = Date.now()): Promise<void> {
 async function reviewInTurn(env: Env, now: number): Promise<void> {
   if (Math.floor(now / SWEEP_EVERY_MS) % SWEEPS_PER_HOUR !== REVIEWING_SWEEP) return;
   try {
-    await reviewReputations(env, settings.shards, now);
+    await reviewReputations(env, readConfiguration(env).shards, now);
   } catch (error) {
     log(readConfiguration(env), "ERROR", "reputation.review_failed", { error: String(error) });
   }
