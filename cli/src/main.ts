@@ -6,6 +6,9 @@ const subCommands = {
   server: async () => (await import("./commands/server.ts")).server,
   check: async () => (await import("./commands/check.ts")).check,
   worker: async () => (await import("./commands/worker.ts")).worker,
+  workers: async () => (await import("./commands/workers.ts")).workers,
+  shards: async () => (await import("./commands/shards.ts")).shards,
+  explain: async () => (await import("./commands/explain.ts")).explain,
   version: async () => (await import("./commands/version.ts")).version,
 };
 

@@ -1,7 +1,7 @@
 import type { ArgsDef } from "citty";
-import { PlainError } from "../plain-error.ts";
+import type { Server } from "../api/ask.ts";
+import { flagText, readServer, SERVER_ACCESS } from "../api/options.ts";
 import type { Environment, Flags } from "../server/options.ts";
-import type { Server } from "./live-jobs.ts";
 
 /** What `batuta check` needs to know. */
 export interface CheckOptions {
@@ -18,6 +18,7 @@ export const CHECK_ARGUMENTS = {
     valueHint: "FILE",
     description: "Module whose default export is a list of blueprints [BLUEPRINTS_PATH]",
   },
+  ...SERVER_ACCESS,
   url: {
     type: "string",
     valueHint: "URL",
@@ -28,7 +29,6 @@ export const CHECK_ARGUMENTS = {
     valueHint: "TOKEN",
     description: "Token of a client of that server with admin = true [BATUTA_TOKEN]",
   },
-  json: { type: "boolean", description: "Print JSON" },
 } satisfies ArgsDef;
 
 /**
@@ -37,44 +37,10 @@ export const CHECK_ARGUMENTS = {
  * @throws {PlainError} for a missing value, an address that is none or a token that can be none
  */
 export function readCheckOptions(flags: Flags, environment: Environment): CheckOptions {
-  const value = (flag: string, variable: string) => flagText(flags, flag) ?? (environment[variable] || undefined);
-  const url = value("url", "BATUTA_URL");
-  const token = value("token", "BATUTA_TOKEN");
+  const command = "batuta check";
   return {
-    blueprints: value("blueprints", "BLUEPRINTS_PATH"),
-    server: url === undefined ? null : { url: readUrl(url), token: readToken(token) },
+    blueprints: flagText(flags, "blueprints", command) ?? (environment["BLUEPRINTS_PATH"] || undefined),
+    server: readServer(flags, environment, command),
     json: flags["json"] === true,
   };
-}
-
-function flagText(flags: Flags, flag: string): string | undefined {
-  const value = flags[flag];
-  if (value === undefined) return undefined;
-  if (typeof value === "string" && value !== "") return value;
-  throw new PlainError(`--${flag} needs a value. See "batuta check --help".`);
-}
-
-function readUrl(text: string): string {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new PlainError(
-      `${JSON.stringify(text)} is no address of a server. Give --url (or BATUTA_URL) one like https://batuta.example.com.`,
-    );
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw new PlainError("The address must not carry a password. Give the token with --token or BATUTA_TOKEN.");
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
-}
-
-/** Its characters are checked here, since fetch would repeat a token that it cannot send. */
-function readToken(given: string | undefined): string {
-  const token = given?.trim() ?? "";
-  if (token === "") {
-    throw new PlainError(
-      "The server tells operators only what runs on it. Give the token of a client with admin = true with --token or BATUTA_TOKEN.",
-    );
-  }
-  if (/^[!-~]+$/.test(token)) return token;
-  throw new PlainError("The token has spaces or other characters that no token has. Check --token (or BATUTA_TOKEN).");
 }

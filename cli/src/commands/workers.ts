@@ -1,0 +1,75 @@
+import { defineCommand, type ArgsDef } from "citty";
+import { z } from "zod";
+import { ask } from "../api/ask.ts";
+import { requireServer, SERVER_ACCESS } from "../api/options.ts";
+import { worker, workers as workersAnswer } from "../fleet/answers.ts";
+import { commandParams, DRAIN_ARGUMENTS, drainBody, printing } from "../fleet/options.ts";
+import { workerReport, workersReport } from "../fleet/report.ts";
+import type { Flags } from "../server/options.ts";
+
+const ID = { id: { type: "positional", required: true, description: "Id of the worker" } } satisfies ArgsDef;
+
+const list = defineCommand({
+  meta: { name: "list", description: "List the live workers" },
+  args: SERVER_ACCESS,
+  run: (call) =>
+    printing("batuta workers list", SERVER_ACCESS, call, async () => {
+      const server = requireServer(call.args, process.env, "batuta workers list");
+      const found = await ask(server, { path: "/api/v1/workers" }, workersAnswer);
+      return call.args.json === true ? JSON.stringify(found) : workersReport(found);
+    }),
+});
+
+/** A command that does something to one worker and prints what it is then. */
+function onWorker(name: string, description: string, more: ArgsDef, body: (flags: Flags) => object) {
+  const command = `batuta workers ${name}`;
+  const args: ArgsDef = { ...ID, ...more, ...SERVER_ACCESS };
+  return defineCommand({
+    meta: { name, description },
+    args,
+    run: (call) =>
+      printing(command, args, call, async () => {
+        const server = requireServer(call.args, process.env, command);
+        const path = `/api/v1/admin/workers/${encodeURIComponent(String(call.args["id"]))}/${name}`;
+        const after = await ask(server, { method: "POST", path, body: body(call.args) }, worker);
+        return call.args["json"] === true ? JSON.stringify(after) : workerReport(after);
+      }),
+  });
+}
+
+const COMMAND_ARGUMENTS = {
+  ...ID,
+  command: { type: "positional", required: true, description: "The word; update is known to every SDK worker" },
+  params: { type: "string", valueHint: "JSON", description: "A JSON object that goes with it" },
+  ...SERVER_ACCESS,
+} satisfies ArgsDef;
+
+const sent = z.looseObject({ status: z.string() });
+
+const command = defineCommand({
+  meta: { name: "command", description: "Send a command to a worker that has a socket open" },
+  args: COMMAND_ARGUMENTS,
+  run: (call) =>
+    printing("batuta workers command", COMMAND_ARGUMENTS, call, async () => {
+      const { id, command: word, json } = call.args;
+      const server = requireServer(call.args, process.env, "batuta workers command");
+      const params = commandParams(call.args, "batuta workers command");
+      const body = { command: word, ...(params === undefined ? {} : { params }) };
+      const path = `/api/v1/admin/workers/${encodeURIComponent(id)}/commands`;
+      const answer = await ask(server, { method: "POST", path, body }, sent);
+      return json === true ? JSON.stringify(answer) : `Sent ${word} to ${id}.`;
+    }),
+});
+
+export const workers = defineCommand({
+  meta: { name: "workers", description: "List, drain and command the workers of a server" },
+  subCommands: {
+    list,
+    drain: onWorker("drain", "Let a worker finish what it holds and give it nothing new", DRAIN_ARGUMENTS, (flags) =>
+      drainBody(flags, "batuta workers drain"),
+    ),
+    undrain: onWorker("undrain", "Give tasks to a drained worker again", {}, () => ({})),
+    "reset-reputation": onWorker("reset-reputation", "Forget what a worker did up to now", {}, () => ({})),
+    command,
+  },
+});

@@ -1,0 +1,104 @@
+import type { Drain, Explanation, Shard, Worker } from "./answers.ts";
+import { table } from "./table.ts";
+
+/** Types of tasks named in a row; a worker may take hundreds. */
+const TYPES_SHOWN = 4;
+
+/** Workers, one a line, by their ids. */
+export function workersReport(workers: readonly Worker[]): string {
+  if (workers.length === 0) return "There are no live workers.";
+  const rows = workers
+    .toSorted((a, b) => (a.worker_id < b.worker_id ? -1 : 1))
+    .map((worker) => [
+      worker.worker_id,
+      worker.version ?? "-",
+      worker.connected ? "socket" : "polling",
+      String(worker.held_tasks),
+      worker.reputation.toFixed(2),
+      typesOf(worker.supported_tasks ?? []),
+      noteOf(worker),
+    ]);
+  return table(["WORKER", "VERSION", "LINE", "HOLDS", "REPUTATION", "TAKES", "NOTE"], rows);
+}
+
+function typesOf(types: readonly string[]): string {
+  const shown = types.slice(0, TYPES_SHOWN).join(",");
+  return types.length > TYPES_SHOWN ? `${shown},+${types.length - TYPES_SHOWN}` : shown || "-";
+}
+
+function noteOf({ takes_nothing_because: because, drain }: Worker): string {
+  if (because === null) return "";
+  return `takes nothing: ${because}${drain === null ? "" : deadlineText(drain)}`;
+}
+
+function deadlineText({ deadline }: Drain): string {
+  return deadline === null ? "" : `, until ${new Date(deadline).toISOString()}`;
+}
+
+/** One worker after something was done to it. */
+export function workerReport(worker: Worker): string {
+  const {
+    worker_id: id,
+    held_tasks: held,
+    takes_nothing_because: because,
+    reputation,
+    reputation_reason: why,
+  } = worker;
+  const state = because === null ? "takes tasks" : `takes nothing: ${because}`;
+  const rest = worker.drain === null ? "" : drainText(worker.drain, held);
+  const reason = why === null ? "" : ` (${why})`;
+  return `${id} ${state}; it holds ${held}; reputation ${reputation}${reason}.${rest}`;
+}
+
+function drainText({ deadline }: Drain, held: number): string {
+  if (held === 0) return "";
+  if (deadline === null) return " It may finish what it holds, however long that takes.";
+  return ` What it still holds at ${new Date(deadline).toISOString()} goes to others.`;
+}
+
+/** Shards, one a line. */
+export function shardsReport(shards: readonly Shard[]): string {
+  const rows = shards.map((shard) => [
+    shard.name,
+    String(shard.workers),
+    String(shard.connected),
+    String(shard.held_tasks),
+    String(shard.waiting_tasks),
+    shard.drain === null ? "" : `draining${reasonText(shard.drain)}${deadlineText(shard.drain)}`,
+  ]);
+  return table(["SHARD", "WORKERS", "CONNECTED", "HELD", "WAITING", "NOTE"], rows);
+}
+
+function reasonText({ reason }: Drain): string {
+  return reason === null ? "" : `: ${reason}`;
+}
+
+/** Why a job does not move. */
+export function explanationReport(explained: Explanation): string {
+  const { job_id: id, status, current_state: state, since, summary, tasks, tasks_left_out: more, next } = explained;
+  const lines = [`Job ${id} is ${status} in state ${state}, since ${since}.`, summary];
+  for (const task of tasks) lines.push("", ...taskLines(task, summary));
+  if (more > 0) lines.push("", `And ${more} more, not shown.`);
+  if (next.length > 0) lines.push("", "Next, if nothing else happens first:");
+  for (const { at, what } of next) lines.push(`  ${at}  ${what}`);
+  return lines.join("\n");
+}
+
+function taskLines(task: Explanation["tasks"][number], said: string): string[] {
+  const lines = [`Task ${task.task_id} (${task.type}), attempt ${task.attempt}`];
+  if (task.summary !== said) lines.push(`  ${task.summary}`);
+  if (task.queue != null) {
+    const { about_ahead: ahead, place_among_own: place, own_waiting: own, all_waiting: all } = task.queue;
+    lines.push(`  In line: about ${ahead} before it; number ${place} of this client's ${own}, ${all} in all.`);
+  }
+  if (task.workers.length > 0) {
+    const rows = task.workers.map((worker) => [worker.worker_id, worker.ruled_out ?? "can take it"]);
+    lines.push(
+      ...table(["Worker", "What rules it out"], rows)
+        .split("\n")
+        .map((line) => `  ${line}`),
+    );
+  }
+  if (task.more_workers > 0) lines.push(`  And ${task.more_workers} more workers.`);
+  return lines;
+}
