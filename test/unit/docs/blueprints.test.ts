@@ -6,10 +6,13 @@ import { SCOPE } from "../../../src/blueprint/condition-scope.ts";
 import * as requests from "../../../src/blueprint/requests.ts";
 import { catalogOf } from "../../../src/blueprint/validate.ts";
 import { contextOf, holds } from "../blueprint/condition-context.ts";
+import { choose } from "../../../src/dispatch/strategies.ts";
+import { candidate, offerFor } from "../../support/dispatch-builders.ts";
 import { orders } from "./orders-blueprint.ts";
+import { surveys } from "./surveys-blueprint.ts";
 
 const PAGE = new URL("../../../docs/reference/blueprints.md", import.meta.url);
-const EXAMPLE = new URL("orders-blueprint.ts", import.meta.url);
+const EXAMPLES = ["orders", "surveys"] as const;
 
 /** Rows of the tables of conditions: the condition, the job's input, whether it holds. */
 function examples(): { condition: string; input: unknown; expected: boolean }[] {
@@ -22,13 +25,12 @@ function examples(): { condition: string; input: unknown; expected: boolean }[] 
 }
 
 describe("the page on blueprints", () => {
-  test("shows the example that is tested here (UPDATE_DOCS=1 writes it)", () => {
+  test.each(EXAMPLES)("shows the example %s that is tested here (UPDATE_DOCS=1 writes it)", (name) => {
     const page = readFileSync(PAGE, "utf8");
-    const code = readFileSync(EXAMPLE, "utf8");
-    const fresh = page.replace(
-      /```ts title="orders.ts"\n[\s\S]*?```/,
-      () => `\`\`\`ts title="orders.ts"\n${code}\`\`\``,
-    );
+    const code = readFileSync(new URL(`${name}-blueprint.ts`, import.meta.url), "utf8");
+    const block = new RegExp(`\`\`\`ts title="${name}.ts"\\n[\\s\\S]*?\`\`\``);
+    expect(page).toMatch(block);
+    const fresh = page.replace(block, () => `\`\`\`ts title="${name}.ts"\n${code}\`\`\``);
     if (process.env["UPDATE_DOCS"] === "1") writeFileSync(PAGE, fresh);
     expect(readFileSync(PAGE, "utf8")).toBe(fresh);
   });
@@ -48,6 +50,16 @@ describe("the page on blueprints", () => {
     for (const member of Object.keys(contextOf({}))) expect(page).toContain(`| \`${member}\` |`);
     for (const name of Object.keys(SCOPE)) expect(page).toContain(`\`${name}\``);
   });
+});
+
+test("the deployment's own strategy chooses as the example says", () => {
+  expect([...catalogOf([surveys]).keys()]).toEqual(["surveys"]);
+  const [near, far, unknown] = [
+    candidate("near", { distance_km: 2 }),
+    candidate("far", { distance_km: 9 }),
+    candidate("unknown"),
+  ];
+  expect(choose([far, unknown, near], offerFor("t", { strategy: "nearest" }))).toBe(near);
 });
 
 test("the example is sound, and asks people about large orders only", () => {
