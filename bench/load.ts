@@ -7,7 +7,8 @@ export interface Measurement {
   readonly p99Ms: number;
 }
 
-function quantile(sorted: readonly number[], share: number): number {
+/** @param sorted from the smallest up */
+export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 

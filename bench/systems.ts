@@ -60,8 +60,8 @@ function jobBoard(workers: readonly ChildProcess[]): (job: string) => Promise<vo
 
 const created = z.object({ job_id: z.string() });
 
-async function post(url: string, headers: Record<string, string>): Promise<string> {
-  const answer = await fetch(url, { method: "POST", headers, body: "{}" });
+async function post(url: string, headers: Record<string, string>, body: object = {}): Promise<string> {
+  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
   if (answer.status !== 202) throw new Error(`POST ${url} was answered ${answer.status}: ${await answer.text()}`);
   return created.parse(await answer.json()).job_id;
 }
@@ -95,14 +95,44 @@ export async function startFloor(): Promise<System> {
   return systemOf("floor", server, folder, workers, () => post(url, {}));
 }
 
-/** The embedded server with worker processes of the SDK. */
-export async function startBatuta(transport: "socket" | "poll"): Promise<System> {
+/** An embedded server in a folder of its own. */
+export interface BenchServer {
+  readonly url: string;
+  readonly workerToken: string;
+  /** Of the process that started the runtime. */
+  readonly pid: number;
+  /** Creates a job of one task of a type, and resolves with its id. */
+  create(input: { readonly type: string }): Promise<string>;
+  stop(): Promise<void>;
+}
+
+async function startEmbedded() {
   const folder = await mkdtemp(join(tmpdir(), "batuta-bench-"));
   const server = start("batuta-server.ts", [folder]);
   const url = await firstMessage(server, "url");
   const { token } = clients.parse(parse(await readFile(join(folder, "clients.toml"), "utf8"))).clients.local;
   const workerToken = (await readFile(join(folder, "worker-token"), "utf8")).trim();
-  const workers = Array.from({ length: WORKERS }, () => start("batuta-worker.ts", [url, workerToken, transport]));
   const headers = { "X-Client-Token": token, "Content-Type": "application/json" };
+  return { folder, server, url, workerToken, headers };
+}
+
+export async function startServer(): Promise<BenchServer> {
+  const { folder, server, url, workerToken, headers } = await startEmbedded();
+  return {
+    url,
+    workerToken,
+    pid: server.pid ?? 0,
+    create: (input) => post(`${url}/api/v1/jobs/bench-type`, headers, input),
+    async stop() {
+      await end(server);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The embedded server with worker processes of the SDK. */
+export async function startBatuta(transport: "socket" | "poll"): Promise<System> {
+  const { folder, server, url, workerToken, headers } = await startEmbedded();
+  const workers = Array.from({ length: WORKERS }, () => start("batuta-worker.ts", [url, workerToken, transport]));
   return systemOf(`batuta ${transport}`, server, folder, workers, () => post(`${url}/api/v1/jobs/bench`, headers));
 }

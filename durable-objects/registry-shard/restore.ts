@@ -18,7 +18,9 @@ export function restore(
   now: number,
   backBy = 0,
 ): void {
-  const connected = new Set(sockets.map((socket) => readAttachment(socket)?.workerId));
+  // Each is read once: with thousands of sockets that is most of what a start takes.
+  const lines = sockets.map((socket) => ({ socket, said: readAttachment(socket) }));
+  const connected = new Set(lines.map(({ said }) => said?.workerId));
   for (const { info, expiresAt } of store.workers()) {
     if (expiresAt < now - FORGOTTEN_AFTER_MS && !connected.has(info.worker_id)) {
       store.deleteWorker(info.worker_id);
@@ -36,8 +38,7 @@ export function restore(
     member.expiresAt = Math.max(member.expiresAt, backBy);
     roster.hold(member, { ...lease, row: seq, expiresAt: expiresAt === null ? null : Math.max(expiresAt, backBy) });
   }
-  for (const socket of sockets) {
-    const said = readAttachment(socket);
+  for (const { socket, said } of lines) {
     if (said === null || socket.readyState !== WebSocket.OPEN) continue;
     const member = roster.member(said.workerId, now);
     if (said.kind === "poll") {

@@ -8,7 +8,7 @@ import { MiniflareLog } from "./runtime-log.ts";
 
 /** As in wrangler.toml; a test compares them. */
 export const COMPATIBILITY_DATE = "2026-11-17";
-export const COMPATIBILITY_FLAGS: string[] = [];
+export const COMPATIBILITY_FLAGS: string[] = ["no_web_socket_compression"];
 
 /** Bindings of the Durable Object classes. `LOCAL_QUEUES` takes the place of the queues, which Miniflare keeps in memory only. */
 export const OBJECTS = {
