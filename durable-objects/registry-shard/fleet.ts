@@ -47,7 +47,7 @@ export class Fleet {
   /** The live workers. */
   workers(now: number): JsonObject[] {
     return [...this.#needs.roster.all()].flatMap((member) =>
-      member.info !== null && this.#needs.leases.isAlive(member, now) ? [this.#view(member.id)] : [],
+      member.info !== null && this.#needs.leases.isAlive(member, now) ? [this.#view(member.id, now)] : [],
     );
   }
 
@@ -75,7 +75,7 @@ export class Fleet {
       this.remind(member);
       dispatcher.workerLeft(now);
     }
-    return this.#view(workerId);
+    return this.#view(workerId, now);
   }
 
   /** @returns the worker as it is now; null when nothing is known of it */
@@ -97,7 +97,7 @@ export class Fleet {
       roster.refresh(member);
       dispatcher.fill(member, now);
     }
-    return this.#view(workerId);
+    return this.#view(workerId, now);
   }
 
   /** A worker that connects is told that it is drained: it may have been away when that was ordered. */
@@ -141,7 +141,7 @@ export class Fleet {
     if (!this.#isKnown(workerId)) return null;
     this.#needs.standings.reset(workerId, why, now);
     this.#changed(workerId, now);
-    return this.#view(workerId);
+    return this.#view(workerId, now);
   }
 
   /** A result was taken: it counts for or against its worker. */
@@ -173,8 +173,8 @@ export class Fleet {
   }
 
   /** As `GET …/workers` shows it; of a worker that is away, what is left to say. */
-  #view(workerId: string): JsonObject {
-    const { roster, standings } = this.#needs;
+  #view(workerId: string, now: number): JsonObject {
+    const { roster, leases, standings } = this.#needs;
     const member = roster.get(workerId);
     const { reputation, changedAt, why, drain } = standings.of(workerId);
     return {
@@ -185,6 +185,7 @@ export class Fleet {
       reputation_reason: why,
       drain: firstDeadline(drain, standings.shardDrain) ?? drain ?? standings.shardDrain,
       takes_nothing_because: member?.barred ?? null,
+      live: member !== null && member.info !== null && leases.isAlive(member, now),
       connected: member !== null && member.socket !== null,
       held_tasks: member?.leases.size ?? 0,
     };

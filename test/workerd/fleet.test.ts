@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
@@ -22,6 +23,8 @@ import {
   socketWorker,
   waitForPoll,
 } from "../support/workerd-worker.ts";
+
+const TTL_MS = 120_000;
 
 const ask = (path: string, json?: object) => call("POST", `/api/v1/admin/${path}`, { headers: ADMIN, json });
 const drainOf = (workerId: string, json?: object) => ask(`workers/${workerId}/drain`, json);
@@ -205,6 +208,35 @@ describe.each(WAYS)("a reputation, %s,", (_, between) => {
       reputation_reason: "50 % of its tasks in 30 days succeeded",
     });
     expect((await heartbeat(workerId, { load: 1 })).body).toMatchObject({ reputation: 0.65 });
+  });
+});
+
+test("what is done to a worker, and that it is forgotten, is in its history", async () => {
+  const workerId = unique();
+  await register(workerId);
+  await drainOf(workerId, { reason: "new disk" });
+  await ask(`workers/${workerId}/undrain`);
+  await ask(`workers/${workerId}/reset-reputation`);
+  // Something whose end the shard has to notice.
+  const other = unique();
+  const type = unique();
+  await register(other, { supported_tasks: [type] });
+  await createJob("one-task", { type });
+  await poll(other);
+  await shardAlarm(TTL_MS);
+  const events = async () => {
+    await deliver("history");
+    const sql =
+      "SELECT event_type, worker_info_snapshot AS said FROM worker_events WHERE worker_id = ? ORDER BY created_at";
+    const { results } = await env.HISTORY_DB.prepare(sql).bind(workerId).all<{ event_type: string; said: string }>();
+    return Object.fromEntries(results.map(({ event_type, said }) => [event_type, JSON.parse(said)]));
+  };
+  await eventually(events).toMatchObject({
+    registered: { worker_id: workerId },
+    drained: { by: "admin", reason: "new disk" },
+    undrained: { by: "admin" },
+    reputation_reset: { by: "admin" },
+    expired: { worker_id: workerId },
   });
 });
 

@@ -51,12 +51,13 @@ function workerNotFound(): Problem {
 
 /**
  * Asks every shard, for a worker's id does not say which one has it.
- * @returns the first answer of one that knows the worker
+ * @param isBetter says of an answer that it is that of the shard where the worker is now: it may have moved
  * @throws {Problem} 404 when none does
  */
 async function atWorker<T>(
   c: Context<HttpEnv>,
   ask: (shard: DurableObjectStub<RegistryShard>, workerId: string) => Promise<T | null>,
+  isBetter: (answer: T) => boolean,
 ): Promise<{ readonly workerId: string; readonly answer: T }> {
   const parsed = identifier.safeParse(c.req.param("worker_id"));
   if (!parsed.success) throw workerNotFound();
@@ -64,10 +65,13 @@ async function atWorker<T>(
   const answers = await mapLimit(shardNames(c), PARALLEL_CALLS, (name) =>
     callShard(c.env, name, (shard) => ask(shard, workerId)),
   );
-  const answer = answers.find((each) => each !== null) ?? null;
+  const known = answers.filter((each) => each !== null);
+  const answer = known.find(isBetter) ?? known[0] ?? null;
   if (answer === null) throw workerNotFound();
   return { workerId, answer };
 }
+
+const isLive = ({ live }: JsonObject) => live === true;
 
 /** All shards, and those that are to be left. */
 function shardNames(c: Context<HttpEnv>): string[] {
@@ -116,24 +120,28 @@ export const fleetApi = new Hono<HttpEnv>()
   })
   .post("/admin/workers/:worker_id/drain", async (c) => {
     const order = await drainOrder(c);
-    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.drainWorker(id, order));
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.drainWorker(id, order), isLive);
     note(c, workerId, "drained", { ...order });
     return c.json(answer);
   })
   .post("/admin/workers/:worker_id/undrain", async (c) => {
-    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.undrainWorker(id));
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.undrainWorker(id), isLive);
     note(c, workerId, "undrained");
     return c.json(answer);
   })
   .post("/admin/workers/:worker_id/reset-reputation", async (c) => {
     const why = `reset by ${c.get("client").name}`;
-    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.resetReputation(id, why));
+    const { workerId, answer } = await atWorker<JsonObject>(c, (shard, id) => shard.resetReputation(id, why), isLive);
     note(c, workerId, "reputation_reset");
     return c.json(answer);
   })
   .post("/admin/workers/:worker_id/commands", async (c) => {
     const frame = frameOf(checkBody(commandBody, await readJson(c.req.raw), "command"));
-    const { workerId, answer: heard } = await atWorker(c, (shard, id) => shard.command(id, frame));
+    const { workerId, answer: heard } = await atWorker(
+      c,
+      (shard, id) => shard.command(id, frame),
+      (reached) => reached,
+    );
     if (!heard) {
       const text = `Worker ${workerId} has no open WebSocket, and commands reach workers over it only. Start it with WORKER_ENABLE_WEBSOCKETS=true, or try again once it is connected.`;
       throw new Problem(409, "conflict", text);
