@@ -14,6 +14,7 @@ import {
   type OrchestratorMode,
   type OrchestratorOptions,
 } from "./orchestrators.ts";
+import { readStores, type S3Options, type Stores } from "./payload/s3-settings.ts";
 
 /**
  * Options of a worker. What is left out comes from the environment variable in brackets, then from the default.
@@ -57,6 +58,12 @@ export interface WorkerOptions extends ProfileOptions {
    * `batuta-worker/<worker id>/results` in the user's state folder when the worker's id is given, else none]
    */
   spoolDir?: string | false;
+  /** Where the files of running tasks lie. [WORKER_PAYLOAD_DIR, else TASK_FILES_DIR; `/tmp/payloads`] */
+  payloadDir?: string;
+  /** The store of `s3://` addresses in params, and of files in results. [the variables S3_…; none] */
+  s3?: S3Options;
+  /** The store of `r2://` addresses. [the variables R2_…; that of `s3`] */
+  r2?: S3Options;
   /** How long a graceful stop waits for running tasks. [WORKER_SHUTDOWN_TIMEOUT; 30] */
   shutdownTimeout?: number;
   /** Where log entries go; `false` silences. [JSON lines to stderr, from level LOG_LEVEL; INFO] */
@@ -82,6 +89,8 @@ export interface Configuration {
   resultRetryInitialDelayMs: number;
   /** Undefined for none. */
   spoolDir: string | undefined;
+  payloadDir: string;
+  stores: Stores;
   shutdownTimeoutMs: number;
   logLevel: LogLevel;
 }
@@ -116,6 +125,7 @@ const settingsSchema = z.object({
   resultMaxRetries: wholeNumber(1).default(5),
   resultRetryInitialDelay: seconds.default(1),
   spoolDir: z.union([z.string(), z.literal(false)]).optional(),
+  payloadDir: z.string().default("/tmp/payloads"),
   shutdownTimeout: seconds.default(30),
   logLevel: level.default("INFO"),
 });
@@ -141,6 +151,7 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   resultMaxRetries: ["RESULT_MAX_RETRIES"],
   resultRetryInitialDelay: ["RESULT_RETRY_INITIAL_DELAY"],
   spoolDir: ["WORKER_SPOOL_DIR"],
+  payloadDir: ["WORKER_PAYLOAD_DIR", "TASK_FILES_DIR"],
   shutdownTimeout: ["WORKER_SHUTDOWN_TIMEOUT"],
   logLevel: ["LOG_LEVEL"],
 };
@@ -160,10 +171,11 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     sources.set(setting, fromOptions === undefined && variable !== undefined ? variable : `The option ${setting}`);
   }
   const parsed = settingsSchema.safeParse(raw);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${sources.get(String(path[0]))} ${message}.`);
-    throw new ConfigurationError(problems.join(" "));
-  }
+  const problems = (parsed.error?.issues ?? []).map(
+    ({ path, message }) => `${sources.get(String(path[0]))} ${message}.`,
+  );
+  const stores = readStores(options, environment, problems);
+  if (!parsed.success || problems.length > 0) throw new ConfigurationError(problems.join(" "));
   const { orchestratorUrl, token, ...settings } = parsed.data;
   const orchestrators = settings.orchestrators ?? [{ url: orchestratorUrl, priority: 0, weight: 1 }];
   return {
@@ -171,6 +183,7 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
     skillDependencies: settings.skillDependencies,
     profile: profileOf(settings, environment),
+    stores,
     spoolDir: spoolFolder(
       settings.spoolDir,
       raw["workerId"] === undefined ? undefined : settings.workerId,

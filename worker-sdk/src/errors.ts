@@ -29,6 +29,12 @@ export class ContractViolationError extends HandlerError {
   readonly code = "CONTRACT_VIOLATION_ERROR";
 }
 
+/** A file is not the one the task means: the job fails at once. */
+export class IntegrityMismatchError extends HandlerError {
+  override readonly name = "IntegrityMismatchError";
+  readonly code = "INTEGRITY_MISMATCH_ERROR";
+}
+
 /**
  * Why a running task is to end early:
  * `cancelled` its job was cancelled · `lease_lost` the orchestrator gave the task to someone else, the result is no longer

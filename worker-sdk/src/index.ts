@@ -1,6 +1,7 @@
 /** `@batuta/worker`: run tasks of a Batuta orchestrator, anywhere. */
 export { Worker, type RunOptions } from "./worker.ts";
 export type { WorkerOptions } from "./configuration.ts";
+export type { S3Options } from "./payload/s3-settings.ts";
 export type { OrchestratorMode, OrchestratorOptions } from "./orchestrators.ts";
 export type { CapacityChecker } from "./availability.ts";
 export type { CommandHandler, WorkerCommand } from "./commands.ts";
@@ -22,6 +23,7 @@ export {
   ConfigurationError,
   ContractViolationError,
   HandlerError,
+  IntegrityMismatchError,
   InvalidInputError,
   PermanentError,
   RegistrationRefusedError,

@@ -14,6 +14,8 @@ export interface Outcome<Data = unknown> {
   status: string;
   data?: Data | undefined;
   error?: OutcomeError | string | null | undefined;
+  /** What is known of files the data names, by the keys that lead to them; made by the worker, not by handlers. */
+  dataMetadata?: Record<string, unknown>;
 }
 
 const OUTCOME_KEYS = new Set(["status", "data", "error"]);
@@ -51,7 +53,9 @@ export function outcomeOfError(thrown: unknown): Outcome {
 /** The message that reports an outcome; `attempt` and `lease` prove whose it is. */
 export function resultOf(task: TaskPayload, outcome: Outcome, workerId: string): TaskResult {
   const { job_id, task_id, attempt, lease } = task;
-  return { job_id, task_id, worker_id: workerId, attempt, lease, result: { ...outcome } };
+  const { dataMetadata, ...result } = outcome;
+  const metadata = dataMetadata === undefined ? {} : { data_metadata: dataMetadata };
+  return { job_id, task_id, worker_id: workerId, attempt, lease, result, ...metadata };
 }
 
 function isOutcome(value: unknown): value is JsonObject {

@@ -134,6 +134,33 @@ describe("configure", () => {
     expect(configure(options, environment).spoolDir).toBe(folder);
   });
 
+  it("has stores as soon as one is described, and r2 where s3 is unless told otherwise", () => {
+    expect(configure({}, {}).stores).toEqual({ s3: undefined, r2: undefined });
+    const s3 = { S3_ENDPOINT_URL: "https://s3.example.com/", S3_ACCESS_KEY: "a", S3_SECRET_KEY: "s" };
+    const store = {
+      endpoint: "https://s3.example.com",
+      accessKey: "a",
+      secretKey: "s",
+      region: "us-east-1",
+      defaultBucket: "avtomatika-payloads",
+    };
+    expect(configure({}, s3).stores).toEqual({ s3: { ...store, scheme: "s3" }, r2: { ...store, scheme: "r2" } });
+    const r2 = {
+      R2_ENDPOINT_URL: "https://r2.example.com",
+      R2_ACCESS_KEY: "b",
+      R2_SECRET_KEY: "t",
+      R2_DEFAULT_BUCKET: "p",
+    };
+    expect(configure({}, { ...s3, ...r2 }).stores).toMatchObject({
+      s3: store,
+      r2: { endpoint: "https://r2.example.com", accessKey: "b", region: "auto", defaultBucket: "p" },
+    });
+    expect(configure({ s3: store }, {}).stores.s3).toMatchObject(store);
+    expect(() => configure({}, { S3_ACCESS_KEY: "hidden", S3_ENDPOINT_URL: "here" })).toThrow(
+      /^S3_ENDPOINT_URL must be an http:\/\/ or https:\/\/ address\. S3_SECRET_KEY must be set, as the other settings of the store are\.$/,
+    );
+  });
+
   it("names wrong options, all of them", () => {
     expect(() => configure({ maxConcurrentTasks: -1, heartbeatInterval: Number.NaN }, {})).toThrow(
       "The option maxConcurrentTasks must be a whole number of at least 1. The option heartbeatInterval must be a number of seconds.",

@@ -1,8 +1,12 @@
+import type * as crypto from "node:crypto";
+import type * as fileSystem from "node:fs";
 import type * as fs from "node:fs/promises";
 import type * as path from "node:path";
 
 /** The modules of Node that the worker uses where they are there; Bun and Deno have them too. */
 export interface NodeBuiltins {
+  readonly crypto: typeof crypto;
+  readonly fileSystem: typeof fileSystem;
   readonly fs: typeof fs;
   readonly path: typeof path;
 }
@@ -13,7 +17,12 @@ export interface NodeBuiltins {
  */
 export function nodeBuiltins(): NodeBuiltins | undefined {
   if (!isNodeLike()) return undefined;
-  return { fs: process.getBuiltinModule("node:fs/promises"), path: process.getBuiltinModule("node:path") };
+  return {
+    crypto: process.getBuiltinModule("node:crypto"),
+    fileSystem: process.getBuiltinModule("node:fs"),
+    fs: process.getBuiltinModule("node:fs/promises"),
+    path: process.getBuiltinModule("node:path"),
+  };
 }
 
 /** Whether this is a process of an operating system: Node, Bun or Deno. A Cloudflare Worker may only look like one. */
