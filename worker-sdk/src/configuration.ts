@@ -66,6 +66,10 @@ export interface WorkerOptions extends ProfileOptions {
   r2?: S3Options;
   /** How long a graceful stop waits for running tasks. [WORKER_SHUTDOWN_TIMEOUT; 30] */
   shutdownTimeout?: number;
+  /** Port of the health endpoint, which is there when this is set or `run({ health: true })` asks for it. [WORKER_PORT; 8083] */
+  healthPort?: number;
+  /** Address the health endpoint listens on. [WORKER_HOST; `0.0.0.0`] */
+  healthHost?: string;
   /** Where log entries go; `false` silences. [JSON lines to stderr, from level LOG_LEVEL; INFO] */
   logger?: Logger | false;
 }
@@ -92,6 +96,9 @@ export interface Configuration {
   payloadDir: string;
   stores: Stores;
   shutdownTimeoutMs: number;
+  /** Undefined unless it was set. */
+  healthPort: number | undefined;
+  healthHost: string;
   logLevel: LogLevel;
 }
 
@@ -101,6 +108,8 @@ const wholeNumber = (least: number) => {
 };
 const positiveSeconds = z.coerce.number("must be a number of seconds").positive("must be more than 0 seconds");
 const seconds = z.coerce.number("must be a number of seconds").min(0, "must be at least 0 seconds");
+const portRule = "must be a port number, 0 to 65535";
+const portNumber = z.coerce.number(portRule).int(portRule).min(0, portRule).max(65_535, portRule);
 const truth = z.union([z.boolean(), z.stringbool()], "must be true or false");
 const level = z
   .string()
@@ -127,6 +136,8 @@ const settingsSchema = z.object({
   spoolDir: z.union([z.string(), z.literal(false)]).optional(),
   payloadDir: z.string().default("/tmp/payloads"),
   shutdownTimeout: seconds.default(30),
+  healthPort: portNumber.optional(),
+  healthHost: z.string().default("0.0.0.0"),
   logLevel: level.default("INFO"),
 });
 
@@ -153,6 +164,8 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   spoolDir: ["WORKER_SPOOL_DIR"],
   payloadDir: ["WORKER_PAYLOAD_DIR", "TASK_FILES_DIR"],
   shutdownTimeout: ["WORKER_SHUTDOWN_TIMEOUT"],
+  healthPort: ["WORKER_PORT"],
+  healthHost: ["WORKER_HOST"],
   logLevel: ["LOG_LEVEL"],
 };
 
@@ -184,6 +197,7 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     skillDependencies: settings.skillDependencies,
     profile: profileOf(settings, environment),
     stores,
+    healthPort: settings.healthPort,
     spoolDir: spoolFolder(
       settings.spoolDir,
       raw["workerId"] === undefined ? undefined : settings.workerId,

@@ -16,7 +16,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export function jsonLogger(
   level: LogLevel,
   common: LogFields = {},
-  write: (line: string) => void = (line) => process.stderr.write(line),
+  write: (line: string) => void = writeToStderr,
 ): Logger {
   const entryWriter = (entryLevel: LogLevel) => {
     if (LOG_LEVELS.indexOf(entryLevel) < LOG_LEVELS.indexOf(level)) return () => {};
@@ -29,6 +29,12 @@ export function jsonLogger(
     warn: entryWriter("WARN"),
     error: entryWriter("ERROR"),
   };
+}
+
+/** Where there is no stderr, the console is the place for logs. */
+function writeToStderr(line: string): void {
+  if (typeof process !== "undefined" && typeof process.stderr?.write === "function") process.stderr.write(line);
+  else console.error(line.trimEnd());
 }
 
 /** A logger that says nothing. */

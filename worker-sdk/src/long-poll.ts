@@ -50,6 +50,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
 
   async run(): Promise<void> {
     if (this.#closed.signal.aborted) return;
+    this.#parts.presence.set("here");
     this.#heartbeat.start();
     const restored = this.#outbox.pending.values();
     for (let lane = 0; lane < RESTORE_LANES; lane++) void this.#bringAllHome(restored);

@@ -5,7 +5,7 @@ import type { Logger } from "./logger.ts";
 import { LongPollTransport } from "./long-poll.ts";
 import type { Orchestrator } from "./orchestrators.ts";
 import { PollRounds } from "./poll-rounds.ts";
-import { Presence } from "./presence.ts";
+import { Presence, type PresenceState } from "./presence.ts";
 import { Registration } from "./registration.ts";
 import type { ResultSpool } from "./result-spool.ts";
 import type { Runtime } from "./runtime.ts";
@@ -51,7 +51,7 @@ export class OrchestratorLinks {
       const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new SocketTransport(parts)));
       this.#links = links;
       this.#takeTasks = async (signal) => {
-        if (!several) return;
+        if (!several || signal.aborted) return;
         const offers = new SlotOffers(mode, pool, links);
         signal.addEventListener("abort", () => offers.stop());
       };
@@ -97,6 +97,11 @@ export class OrchestratorLinks {
       if (link !== undefined) link.transport.restore(kept);
       else this.#logger.warn("spool.orchestrator_unknown", { orchestrator: kept.orchestrator });
     }
+  }
+
+  /** The orchestrators, and whether each can be reached. */
+  get presences(): { url: string; state: PresenceState }[] {
+    return this.#links.map(({ orchestrator, presence }) => ({ url: orchestrator.url, state: presence.state }));
   }
 
   /** Takes nothing new from here on; unfinished registrations are given up. */

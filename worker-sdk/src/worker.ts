@@ -2,8 +2,11 @@ import type { z } from "zod";
 import { Availability } from "./availability.ts";
 import { Commands, type CommandHandler } from "./commands.ts";
 import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
+import { ConfigurationError } from "./errors.ts";
 import { HotCache } from "./hot-cache.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
+import { nodeBuiltins } from "./node/builtins.ts";
+import { serveHealth } from "./node/health-server.ts";
 import { OrchestratorLinks } from "./orchestrator-links.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { settlesWithin } from "./sleep.ts";
@@ -15,8 +18,11 @@ import { TypeLimits } from "./type-limits.ts";
 export interface RunOptions {
   /** Stop gracefully at SIGINT and SIGTERM; a second signal ends the process at once. Default true. */
   handleSignals?: boolean;
+  /** Answer those who watch over the worker by HTTP, on the port `healthPort`. Default: when that port is set. */
+  health?: boolean;
 }
 
+const DEFAULT_HEALTH_PORT = 8083;
 /** What a handler gets to clean up after its signal was aborted by a stop. */
 const ABORT_GRACE_MS = 5_000;
 /** What the last results get to reach the orchestrator. */
@@ -161,7 +167,7 @@ export class Worker {
    * @throws RegistrationRefusedError when no orchestrator wants this worker; TypeError when there is no task, or
    *   the worker has run before
    */
-  async run({ handleSignals = true }: RunOptions = {}): Promise<void> {
+  async run({ handleSignals = true, health }: RunOptions = {}): Promise<void> {
     if (this.#started) throw new TypeError("A worker runs once. Make a new Worker to run again.");
     const { names } = this.#catalog;
     if (names.length === 0) {
@@ -179,19 +185,15 @@ export class Worker {
       logger: this.#logger,
     });
     this.#links = links;
-    const ignoreSignals = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-    const onSignal = (signal: NodeJS.Signals): void => {
-      ignoreSignals();
-      this.#logger.info("worker.signal", { signal });
-      void this.stop();
-    };
-    if (handleSignals) process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    const endHealth = await this.#serveHealth(health);
+    const ignoreSignals = handleSignals ? this.#stopAtSignals() : () => {};
     try {
       this.#pool.trace(await this.#runtime.taskSpans(this.#logger));
       await this.#availability.watchCapacity(this.#ended.signal);
       await links.run();
     } finally {
       this.#ended.abort();
+      endHealth();
       ignoreSignals();
     }
   }
@@ -204,6 +206,40 @@ export class Worker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  /** @returns the function that ends it */
+  #stopAtSignals(): () => void {
+    // A runtime without processes has no signals.
+    if (typeof process === "undefined" || typeof process.on !== "function") return () => {};
+    const ignoreSignals = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    const onSignal = (signal: string): void => {
+      ignoreSignals();
+      this.#logger.info("worker.signal", { signal });
+      void this.stop();
+    };
+    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    return ignoreSignals;
+  }
+
+  /** @returns the function that ends it */
+  async #serveHealth(wanted: boolean | undefined): Promise<() => void> {
+    const { healthHost: host, healthPort = DEFAULT_HEALTH_PORT, workerId, maxConcurrentTasks } = this.#configuration;
+    if (!(wanted ?? this.#configuration.healthPort !== undefined)) return () => {};
+    const builtins = nodeBuiltins();
+    if (builtins === undefined) throw new ConfigurationError("There is no health endpoint in this runtime.");
+    return serveHealth(builtins, {
+      host,
+      port: healthPort,
+      logger: this.#logger,
+      health: () => ({
+        workerId,
+        draining: this.#stopping !== undefined,
+        load: this.#pool.load,
+        maxConcurrentTasks,
+        orchestrators: this.#links?.presences ?? [],
+      }),
+    });
   }
 
   async #stop(): Promise<void> {

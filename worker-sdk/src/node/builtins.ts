@@ -1,6 +1,7 @@
 import type * as crypto from "node:crypto";
 import type * as fileSystem from "node:fs";
 import type * as fs from "node:fs/promises";
+import type * as http from "node:http";
 import type * as path from "node:path";
 
 /** The modules of Node that the worker uses where they are there; Bun and Deno have them too. */
@@ -8,6 +9,7 @@ export interface NodeBuiltins {
   readonly crypto: typeof crypto;
   readonly fileSystem: typeof fileSystem;
   readonly fs: typeof fs;
+  readonly http: typeof http;
   readonly path: typeof path;
 }
 
@@ -21,6 +23,7 @@ export function nodeBuiltins(): NodeBuiltins | undefined {
     crypto: process.getBuiltinModule("node:crypto"),
     fileSystem: process.getBuiltinModule("node:fs"),
     fs: process.getBuiltinModule("node:fs/promises"),
+    http: process.getBuiltinModule("node:http"),
     path: process.getBuiltinModule("node:path"),
   };
 }
