@@ -28,6 +28,12 @@ export interface TaskContext<Params = JsonObject> {
   /** Tells the orchestrator that something, a model say, is loaded here from now on; see `Worker.addToHotCache`. */
   addToHotCache: (name: string) => void;
   removeFromHotCache: (name: string) => void;
+  /**
+   * Makes a folder for this attempt alone at the first call, and resolves to its path. It is removed when the task has ended;
+   * files in it that the result names are taken to the worker's object store before, if it has one.
+   * @throws PermanentError where there is no file system
+   */
+  workspace: () => Promise<string>;
 }
 
 /** What became of an event: the job took it, or will never take it, and why. */

@@ -6,7 +6,7 @@ import type { Outcome } from "./outcome.ts";
 import { PooledTask, type TaskOrigin } from "./pooled-task.ts";
 import type { TaskCatalog } from "./task-catalog.ts";
 import type { Middleware } from "./task-context.ts";
-import { runTask } from "./task-runner.ts";
+import { runTask, type WithFiles } from "./task-runner.ts";
 import { withoutSpan, type RunSpan } from "./tracing.ts";
 import type { TypeLimits } from "./type-limits.ts";
 
@@ -21,6 +21,7 @@ interface PoolNeeds {
   /** The first is the outermost. */
   readonly middleware: readonly Middleware[];
   readonly logger: Logger;
+  readonly withFiles?: WithFiles;
 }
 
 /** The tasks this worker has now: those that run, up to its limits, and those that came although there was no room. */
@@ -139,7 +140,7 @@ export class TaskPool {
   }
 
   async #run(pooled: PooledTask): Promise<void> {
-    const { catalog, middleware, hotCache, logger } = this.#needs;
+    const { catalog, middleware, hotCache, logger, withFiles } = this.#needs;
     const { task, surroundings } = pooled;
     const { job_id, task_id, attempt, type } = task;
     logger.debug("task.started", { job_id, task_id, attempt, type });
@@ -148,7 +149,7 @@ export class TaskPool {
       addToHotCache: (name: string) => hotCache.add(name),
       removeFromHotCache: (name: string) => hotCache.remove(name),
     };
-    const run = (): Promise<Outcome | undefined> => runTask(catalog.find(type), task, context, middleware);
+    const run = (): Promise<Outcome | undefined> => runTask(catalog.find(type), task, context, middleware, withFiles);
     const outcome = await this.#span(task, run);
     if (outcome === undefined) {
       logger.warn("task.dropped", { job_id, task_id, attempt, type, reason: "lease_lost" });

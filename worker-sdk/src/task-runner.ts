@@ -1,5 +1,5 @@
 import type { TaskPayload } from "./protocol/index.ts";
-import { TaskAbortedError } from "./errors.ts";
+import { PermanentError, TaskAbortedError } from "./errors.ts";
 import { failure, outcomeOfError, readReturnValue, type Outcome } from "./outcome.ts";
 import type { TaskDefinition } from "./task-catalog.ts";
 import type { HandlerReturn, Middleware, MiddlewareContext, TaskContext } from "./task-context.ts";
@@ -9,6 +9,24 @@ export type TaskSurroundings = Pick<
   TaskContext,
   "signal" | "sendProgress" | "sendEvent" | "log" | "addToHotCache" | "removeFromHotCache"
 >;
+
+/** A task's files: its params with local paths in place of addresses, and a folder that is removed afterwards. */
+export type TaskFiles = { readonly params: unknown } & Pick<TaskContext, "workspace">;
+
+/** Runs a task among its files: brings them here before, takes those its outcome names away afterwards. */
+export type WithFiles = (
+  task: TaskPayload,
+  signal: AbortSignal,
+  run: (files: TaskFiles) => Promise<Outcome>,
+) => Promise<Outcome>;
+
+/** For places without a file system: params and outcomes stay as they are. */
+export const withoutFiles: WithFiles = ({ params }, _signal, run) => {
+  const workspace = async (): Promise<string> => {
+    throw new PermanentError("There is no file system here, and so no workspace.");
+  };
+  return run({ params, workspace });
+};
 
 /**
  * Runs one task to its end; never rejects.
@@ -25,6 +43,7 @@ export async function runTask(
   task: TaskPayload,
   surroundings: TaskSurroundings,
   middleware: readonly Middleware[] = [],
+  withFiles: WithFiles = withoutFiles,
 ): Promise<Outcome | undefined> {
   if (definition === undefined) {
     return failure({ code: "PERMANENT_ERROR", message: `Unsupported task: ${task.type}` });
@@ -32,17 +51,19 @@ export async function runTask(
   const { signal } = surroundings;
   try {
     signal.throwIfAborted();
-    const outcome = await definition.checked(await wrapped(definition, contextOf(task, surroundings), middleware));
+    const outcome = await withFiles(task, signal, async (files) =>
+      definition.checked(await wrapped(definition, contextOf(task, files, surroundings), middleware)),
+    );
     return abortCauseOf(signal) === "shutdown" ? outcome : unlessAborted(signal, outcome);
   } catch (error) {
     return unlessAborted(signal, outcomeOfError(error));
   }
 }
 
-function contextOf(task: TaskPayload, surroundings: TaskSurroundings): MiddlewareContext {
+function contextOf(task: TaskPayload, files: TaskFiles, surroundings: TaskSurroundings): MiddlewareContext {
   return {
     task: task.type,
-    params: task.params,
+    ...files,
     jobId: task.job_id,
     taskId: task.task_id,
     attempt: task.attempt,

@@ -8,6 +8,7 @@ import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
 import { serveHealth } from "./node/health-server.ts";
 import { OrchestratorLinks } from "./orchestrator-links.ts";
+import { payloadFiles } from "./payload/payload-files.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { settlesWithin } from "./sleep.ts";
 import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./task-catalog.ts";
@@ -67,7 +68,15 @@ export class Worker {
     const limits = new TypeLimits(this.#configuration.taskTypeLimits, catalog);
     const hotCache = new HotCache(this.#configuration.skillDependencies);
     const middleware = this.#middleware;
-    const pool = new TaskPool({ catalog, limits, hotCache, middleware, logger, capacity: maxConcurrentTasks });
+    const pool = new TaskPool({
+      catalog,
+      limits,
+      hotCache,
+      middleware,
+      logger,
+      capacity: maxConcurrentTasks,
+      withFiles: payloadFiles(this.#configuration, this.#runtime, logger),
+    });
     const { capacityChecker } = options;
     const checkEveryMs = heartbeatIntervalMs;
     this.#limits = limits;

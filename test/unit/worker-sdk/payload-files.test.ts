@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Outcome } from "../../../worker-sdk/src/index.ts";
+import { TaskAbortedError, Worker, type Outcome } from "../../../worker-sdk/src/index.ts";
 import { silentLogger } from "../../../worker-sdk/src/logger.ts";
 import { nodeBuiltins } from "../../../worker-sdk/src/node/builtins.ts";
 import { PayloadFiles } from "../../../worker-sdk/src/payload/payload-files.ts";
 import type { TaskPayload } from "../../../worker-sdk/src/protocol/index.ts";
 import { etagOf, FakeS3, S3_CREDENTIALS } from "../../support/fake-s3.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { aTask } from "./support/fake-orchestrator.ts";
+import { aTask, FakeOrchestrator } from "./support/fake-orchestrator.ts";
 
 let s3: FakeS3;
 let directory: string;
@@ -208,6 +208,64 @@ describe("files in results", () => {
     const { data } = await around(aTask({ task_id: "t" }), () => ["/etc/hostname", join(directory, "t", "1-not")]);
     expect(data).toEqual(["/etc/hostname", join(directory, "t", "1-not")]);
     expect(s3.requests).toEqual([]);
+  });
+});
+
+describe("a worker", () => {
+  it("runs its tasks among their files, and tells what is known of those in the result", async () => {
+    s3.put("photos/a.txt", "words");
+    const { accessKey, secretKey } = S3_CREDENTIALS;
+    const orchestrator = new FakeOrchestrator();
+    const worker = new Worker(
+      {
+        workerId: "worker-1",
+        websockets: false,
+        payloadDir: directory,
+        s3: { accessKey, secretKey, endpoint: s3.endpoint, defaultBucket: "out" },
+        logger: false,
+      },
+      {
+        fetch: (url, init) => (url.startsWith(s3.endpoint) ? fetch(url, init) : orchestrator.fetch(url, init)),
+        environment: {},
+      },
+    );
+    worker.task("shout", async ({ params, workspace }) => {
+      const file = join(await workspace(), "loud.txt");
+      writeFileSync(file, readFileSync(String(params["text"]), "utf8").toUpperCase());
+      return { file };
+    });
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask({ type: "shout", job_id: "j", task_id: "t", params: { text: "s3://photos/a.txt" } }));
+    await expect.poll(() => orchestrator.results).toHaveLength(1);
+    const uri = "s3://out/j/t/loud.txt";
+    expect(orchestrator.results[0]).toMatchObject({
+      result: { status: "success", data: { file: uri } },
+      data_metadata: { file: { uri, size: 5, etag: etagOf("WORDS") } },
+    });
+    expect(orchestrator.results[0]?.result).not.toHaveProperty("dataMetadata");
+    expect(s3.text("out/j/t/loud.txt")).toBe("WORDS");
+
+    orchestrator.offer(aTask({ type: "shout", params: { text: "s3://photos/none.txt" } }));
+    await expect.poll(() => orchestrator.results).toHaveLength(2);
+    expect(orchestrator.results[1]?.result).toMatchObject({ status: "failure", error: { code: "PERMANENT_ERROR" } });
+    expect(readdirSync(directory)).toEqual([]);
+    await worker.stop();
+    await running;
+  });
+
+  it("that stops still stores what its handlers return", async () => {
+    const stopping = new AbortController();
+    const { data } = await around(
+      aTask({ job_id: "j", task_id: "t" }),
+      async (_, workspace) => {
+        const file = join(await workspace(), "f");
+        writeFileSync(file, "x");
+        stopping.abort(new TaskAbortedError("shutdown"));
+        return file;
+      },
+      stopping.signal,
+    );
+    expect(data).toBe("s3://results/j/t/f");
   });
 });
 

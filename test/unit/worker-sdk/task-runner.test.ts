@@ -151,6 +151,7 @@ describe("runTask", () => {
       priority: 5,
       tracingContext: { traceparent: "00-a-b-01" },
       deadline: new Date(1_800_000_000_500),
+      workspace: expect.any(Function),
       ...around,
     });
   });

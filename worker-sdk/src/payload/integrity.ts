@@ -3,7 +3,7 @@ import { IntegrityMismatchError } from "../errors.ts";
 import type { TaskPayload } from "../protocol/index.ts";
 
 /** What is known of a file: where it is, its size in bytes, and marks of its content. */
-export const fileMetadata = z.looseObject({
+const fileMetadata = z.looseObject({
   uri: z.string().optional(),
   size: z.number().optional(),
   etag: z.string().optional(),

@@ -1,8 +1,11 @@
+import type { Configuration } from "../configuration.ts";
+import { TaskAbortedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { NodeBuiltins } from "../node/builtins.ts";
+import { nodeBuiltins, type NodeBuiltins } from "../node/builtins.ts";
 import type { Outcome } from "../outcome.ts";
 import type { TaskPayload } from "../protocol/index.ts";
 import type { Runtime } from "../runtime.ts";
+import { withoutFiles, type TaskFiles, type WithFiles } from "../task-runner.ts";
 import { checkIntegrity, expectedOf, type FileMetadata } from "./integrity.ts";
 import { Lanes } from "./lanes.ts";
 import { formatObjectUri, parseObjectUri, safeSegments, type ObjectUri } from "./object-uri.ts";
@@ -34,12 +37,16 @@ interface Input {
   readonly expected: FileMetadata | undefined;
 }
 
-/** What a task is run with when its files are there. */
-interface TaskWithFiles {
-  /** The task's params, with local paths in place of addresses. */
-  readonly params: unknown;
-  /** Makes the task's folder at the first call; what is in it when the task ends is removed. */
-  workspace(): Promise<string>;
+/** What runs a worker's tasks among their files, where there is a file system. */
+export function payloadFiles(
+  { payloadDir: directory, stores }: Pick<Configuration, "payloadDir" | "stores">,
+  runtime: Runtime,
+  logger: Logger,
+): WithFiles {
+  const builtins = nodeBuiltins();
+  if (builtins === undefined) return withoutFiles;
+  const files = new PayloadFiles({ directory, stores, builtins, runtime, logger });
+  return (...task) => files.around(...task);
 }
 
 /**
@@ -64,11 +71,7 @@ export class PayloadFiles {
    * @throws InvalidInputError for an address that cannot be a file, IntegrityMismatchError for a file that is not the one
    *   the task means, PermanentError or TransientError when a store refuses or fails, and whatever `run` throws
    */
-  async around(
-    task: TaskPayload,
-    signal: AbortSignal,
-    run: (files: TaskWithFiles) => Promise<Outcome>,
-  ): Promise<Outcome> {
+  async around(task: TaskPayload, signal: AbortSignal, run: (files: TaskFiles) => Promise<Outcome>): Promise<Outcome> {
     const { directory, builtins } = this.#needs;
     const path = builtins.path.resolve(directory, task.task_id, String(task.attempt));
     const folder = new TaskFolder(path, builtins);
@@ -78,7 +81,8 @@ export class PayloadFiles {
         await folder.make();
         return folder.path;
       };
-      return await this.#uploadAll(task, await run({ params, workspace }), folder, signal);
+      const outcome = await run({ params, workspace });
+      return await this.#uploadAll(task, outcome, folder, unlessShutdown(signal));
     } finally {
       await folder.remove();
     }
@@ -185,6 +189,18 @@ export class PayloadFiles {
     if (!isFolder && only !== undefined) return { uri, ...only };
     return { uri: `${uri}/`, size: stored.reduce((sum, { size }) => sum + size, 0) };
   }
+}
+
+/** What a handler still returned while the worker stops is worth its files, too. */
+function unlessShutdown(signal: AbortSignal): AbortSignal {
+  const wanted = new AbortController();
+  const check = (): void => {
+    const reason: unknown = signal.reason;
+    if (!(reason instanceof TaskAbortedError && reason.abortCause === "shutdown")) wanted.abort(reason);
+  };
+  if (signal.aborted) check();
+  else signal.addEventListener("abort", check, { once: true });
+  return wanted.signal;
 }
 
 /**
