@@ -87,6 +87,27 @@ describe("HttpClient", () => {
     });
   });
 
+  it.each([
+    ["behind", -3_600_000],
+    ["ahead", 3_600_000],
+  ])("knows the orchestrator's time where its own clock is %s", async (_, aheadMs) => {
+    const date = new Date(Date.now() - aheadMs).toUTCString();
+    answer(() => ({ status: 204, headers: { Date: date } }));
+    const http = client();
+    expect(Math.abs(http.now() - Date.now())).toBeLessThan(1_000);
+    await http.heartbeat({});
+    expect(Math.abs(http.now() - (Date.now() - aheadMs))).toBeLessThan(2_000);
+  });
+
+  it("takes a clock that is right for right, to the millisecond", async () => {
+    answer(() => ({ status: 204, headers: { Date: new Date(Date.now() - 1_000).toUTCString() } }));
+    const http = client();
+    await http.heartbeat({});
+    const before = Date.now();
+    expect(http.now()).toBeGreaterThanOrEqual(before);
+    expect(http.now()).toBeLessThanOrEqual(Date.now());
+  });
+
   it("tells why nobody answers", async () => {
     const reply = await client("http://127.0.0.1:1").heartbeat({});
     expect(reply).toMatchObject({ ok: false, failure: { retryable: true } });

@@ -60,7 +60,7 @@ export class FakeOrchestrator {
     const scripted = this.#scripted.get(route)?.shift();
     if (scripted !== undefined) return scripted();
     if (route === NEXT) return this.#poll(Number(searchParams.get("timeout")), init.signal ?? undefined);
-    return Response.json(route === RESULT ? { status: "result_accepted_success" } : { status: "ok" });
+    return Response.json({ status: GOOD_ANSWERS.get(route) ?? "ok" });
   };
 
   #poll(timeoutSeconds: number, signal: AbortSignal | undefined): Promise<Response> {
@@ -88,6 +88,13 @@ export const HEARTBEAT = "PATCH /_worker/workers/{id}";
 export const NEXT = "GET /_worker/workers/{id}/tasks/next";
 export const RESULT = "POST /_worker/tasks/result";
 export const PROGRESS = "POST /_worker/tasks/progress";
+export const EVENTS = "POST /_worker/events";
+export const LOG = "POST /_worker/tasks/log";
+
+const GOOD_ANSWERS = new Map([
+  [RESULT, "result_accepted_success"],
+  [EVENTS, "event_accepted"],
+]);
 
 /** An answer with a status and the orchestrator's error format. */
 export function problem(status: number, error: string, headers: Record<string, string> = {}): Answer {

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { EventAnswer, TaskContext, Worker } from "../../../worker-sdk/src/index.ts";
+import { aTask, connectionRefused, EVENTS, HEARTBEAT, problem } from "./support/fake-orchestrator.ts";
+import { connectedBench, gate, pass, settle, workerBench } from "./support/worker-bench.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A task that sends what it is told to, and ends when it is told to. */
+function sendingTask() {
+  const context = Promise.withResolvers<TaskContext>();
+  const end = gate();
+  const addTo = (worker: Worker) =>
+    worker.task("work", async (its) => {
+      context.resolve(its);
+      await end.promise;
+    });
+  return { context: context.promise, end, addTo };
+}
+
+describe("an event over the socket", () => {
+  it("is answered by its id", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    const task = aTask();
+    bench.socket.receive({ type: "task", task });
+    const { sendEvent } = await context;
+    const answers: EventAnswer[] = [];
+    void sendEvent("half_way", { url: "rtmp://x" }).then((answer) => answers.push(answer));
+    void sendEvent("nonsense", undefined, { eventId: "mine" }).then((answer) => answers.push(answer));
+    const [first, second] = bench.socket.of("event");
+    expect(first).toEqual({
+      type: "event",
+      event_id: expect.stringMatching(/^[\da-f-]{36}$/),
+      event_type: "half_way",
+      payload: { url: "rtmp://x" },
+      target_job_id: task.job_id,
+      target_task_id: task.task_id,
+    });
+    expect(second).toMatchObject({ event_id: "mine", event_type: "nonsense" });
+    bench.socket.receive({ type: "event_ack", event_id: "mine", status: "error", message: "No such field." });
+    bench.socket.receive({ type: "event_ack", event_id: first?.event_id ?? "", status: "event_accepted" });
+    await settle();
+    expect(answers).toEqual([{ accepted: false, reason: "No such field." }, { accepted: true }]);
+    end.resolve();
+    await bench.finish();
+  });
+
+  it("is sent again after a break, and when there was no answer for two beats", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    const task = aTask();
+    bench.socket.receive({ type: "task", task });
+    const sending = (await context).sendEvent("half_way", {}, { eventId: "e" });
+    await pass(45_000);
+    expect(bench.socket.of("event")).toHaveLength(2);
+    bench.socket.drop();
+    const meanwhile = (await context).sendEvent("later", {}, { eventId: "f" });
+    await pass(500);
+    bench.socket.welcome(task.task_id);
+    expect(bench.socket.of("event").map(({ event_id }) => event_id)).toEqual(["e", "f"]);
+    for (const event_id of ["e", "f"]) {
+      bench.socket.receive({ type: "event_ack", event_id, status: "event_accepted" });
+    }
+    expect(await Promise.all([sending, meanwhile])).toEqual([{ accepted: true }, { accepted: true }]);
+    await pass(60_000);
+    expect(bench.socket.of("event")).toHaveLength(2);
+    end.resolve();
+    await bench.finish();
+  });
+
+  it("is answered before the result is sent, but not waited for longer than a moment", async () => {
+    const bench = await connectedBench({}, (worker) =>
+      worker.task("work", ({ sendEvent, params }) => void sendEvent("last_word", params)),
+    );
+    bench.socket.welcome();
+    bench.socket.receive({ type: "task", task: aTask() });
+    await pass(5_000);
+    expect([bench.socket.of("event").length, bench.socket.of("result").length]).toEqual([1, 0]);
+    const [{ event_id } = { event_id: "" }] = bench.socket.of("event");
+    bench.socket.receive({ type: "event_ack", event_id: event_id ?? "", status: "event_accepted" });
+    await settle();
+    expect(bench.socket.of("result")).toHaveLength(1);
+    bench.socket.receive({ type: "task", task: aTask() });
+    await pass(9_999);
+    expect(bench.socket.of("result")).toHaveLength(1);
+    await pass(1);
+    expect(bench.socket.of("result")).toHaveLength(2);
+    await bench.finish();
+  });
+
+  it("is given up when its task is cancelled", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    const task = aTask();
+    bench.socket.receive({ type: "task", task });
+    const { sendEvent } = await context;
+    const sending = sendEvent("half_way");
+    bench.socket.receive({
+      type: "cancel_task",
+      command: "cancel_task",
+      task_id: task.task_id,
+      job_id: task.job_id,
+    });
+    expect(await sending).toMatchObject({ accepted: false });
+    expect(await sendEvent("later")).toMatchObject({ accepted: false });
+    expect(bench.socket.of("event")).toHaveLength(1);
+    end.resolve();
+    await bench.finish();
+  });
+
+  it("too large for a frame goes by HTTP", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    bench.socket.receive({ type: "task", task: aTask() });
+    const answer = await (await context).sendEvent("large", { text: "x".repeat(300_000) });
+    expect([answer, bench.orchestrator.to(EVENTS).length]).toEqual([{ accepted: true }, 1]);
+    end.resolve();
+    await bench.finish();
+  });
+});
+
+describe("an event by long poll", () => {
+  async function pollingTask() {
+    const { context, end, addTo } = sendingTask();
+    const { worker, orchestrator } = workerBench({ websockets: false });
+    addTo(worker);
+    const running = worker.run({ handleSignals: false });
+    orchestrator.offer(aTask({ task_id: "t" }));
+    await settle();
+    const finish = async () => {
+      end.resolve();
+      await worker.stop();
+      await running;
+    };
+    return { orchestrator, context: await context, finish };
+  }
+
+  it("is posted until it is answered", async () => {
+    const { orchestrator, context, finish } = await pollingTask();
+    orchestrator.answerNext(EVENTS, connectionRefused, problem(503, "away"));
+    const sending = context.sendEvent("half_way", { n: 1 }, { eventId: "e" });
+    await pass(5_000);
+    expect(await sending).toEqual({ accepted: true });
+    const posted = { worker_id: "worker-1", event_id: "e", event_type: "half_way", target_task_id: "t" };
+    expect(orchestrator.to(EVENTS).map(({ body }) => body)).toMatchObject([posted, posted, posted]);
+    await finish();
+  });
+
+  it.each([
+    ["the orchestrator refuses it", problem(403, "Not this worker"), "HTTP 403: Not this worker"],
+    [
+      "its job refuses it",
+      () => Response.json({ status: "error", message: "Too large for the history." }),
+      "Too large for the history.",
+    ],
+  ])("tells why %s", async (_, answer, reason) => {
+    const { orchestrator, context, finish } = await pollingTask();
+    orchestrator.answerNext(EVENTS, answer);
+    expect(await context.sendEvent("half_way")).toEqual({ accepted: false, reason });
+    await finish();
+  });
+
+  it("is given up when its task is aborted", async () => {
+    const { orchestrator, context, finish } = await pollingTask();
+    orchestrator.answerNext(EVENTS, ...Array.from({ length: 99 }, () => connectionRefused));
+    const sending = context.sendEvent("half_way");
+    await pass(10_000);
+    orchestrator.answerNext(HEARTBEAT, () => Response.json({ status: "ok", cancel_task_ids: ["t"] }));
+    await pass(15_000);
+    expect(await sending).toMatchObject({ accepted: false });
+    await finish();
+  });
+});
