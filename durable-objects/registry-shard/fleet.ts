@@ -1,5 +1,5 @@
 import type { JsonObject, ResultAck, ServerFrame, TaskResult } from "@batuta/worker/protocol";
-import { verdictOf } from "../../src/dispatch/reputation.ts";
+import { verdictOf, type SuccessRate } from "../../src/dispatch/reputation.ts";
 import { failureOf } from "../../src/job/failure.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
@@ -153,8 +153,11 @@ export class Fleet {
   }
 
   /** The hourly review; see {@link Standings.review}. */
-  review(rates: ReadonlyMap<string, number>, now: number): void {
-    for (const workerId of this.#needs.standings.review(rates, now)) this.#changed(workerId, now);
+  review(rates: ReadonlyMap<string, SuccessRate>, complete: boolean, now: number): void {
+    const { standings } = this.#needs;
+    // The workers of other shards are among them, too.
+    const own = new Map([...rates].filter(([workerId]) => this.#isKnown(workerId)));
+    for (const workerId of standings.review(own, complete, now)) this.#changed(workerId, now);
   }
 
   #isKnown(workerId: string): boolean {

@@ -14,6 +14,7 @@ import {
 import { readConfiguration } from "../../src/configuration.ts";
 import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
+import type { SuccessRate } from "../../src/dispatch/reputation.ts";
 import type { Env } from "../../src/env.ts";
 import { shareOf } from "../../src/registry/shard-plan.ts";
 import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
@@ -217,14 +218,18 @@ export class RegistryShard extends DurableObject<Env> {
     return this.#fleet.resetReputation(workerId, why, Date.now());
   }
 
-  /** Since when (epoch ms) the results of workers count whose reputation was reset. */
-  reputationResets(): { readonly workerId: string; readonly at: number }[] {
-    return this.#standings.resets();
+  /**
+   * What a review of reputations has to know.
+   * @returns since when (epoch ms) the results of workers count whose reputation was reset, and whether any reputation
+   * could get better
+   */
+  reputationState(): { readonly resets: { readonly workerId: string; readonly at: number }[]; readonly any: boolean } {
+    return { resets: this.#standings.resets(), any: this.#standings.any };
   }
 
-  /** The hourly review of reputations: what history says of workers, where that is less than all successes. */
-  reviewReputations(rates: ReadonlyMap<string, number>): void {
-    this.#fleet.review(rates, Date.now());
+  /** The hourly review of reputations; see {@link Standings.review}. Rates of workers of other shards are no harm. */
+  reviewReputations(rates: ReadonlyMap<string, SuccessRate>, complete: boolean): void {
+    this.#fleet.review(rates, complete, Date.now());
   }
 
   /** Takes tasks on offer. Idempotent by task and attempt. One that cannot be placed is no harm to the others. */

@@ -1,4 +1,11 @@
-import { afterReview, afterVerdict, type ReputationSettings, type Verdict } from "../../src/dispatch/reputation.ts";
+import {
+  afterReview,
+  afterVerdict,
+  NO_RESULTS,
+  type ReputationSettings,
+  type SuccessRate,
+  type Verdict,
+} from "../../src/dispatch/reputation.ts";
 import { GOOD, type Drain, type Standing } from "./standing.ts";
 import type { StandingStore } from "./standing-store.ts";
 
@@ -31,6 +38,11 @@ export class Standings {
 
   get shardDrain(): Drain | null {
     return this.#shardDrain;
+  }
+
+  /** Whether there is any that is not simply good. */
+  get any(): boolean {
+    return this.#standings.size > 0;
   }
 
   of(workerId: string): Standing {
@@ -77,18 +89,20 @@ export class Standings {
 
   /**
    * The hourly review: brings each reputation nearer to what history says.
-   * @param rates share of successes by worker; 1 for those it does not name
+   * @param rates of workers of this shard
+   * @param complete whether they are of the whole history: a worker that is missing has no results then
    * @returns the workers whose reputation is another now
    */
-  review(rates: ReadonlyMap<string, number>, now: number): string[] {
+  review(rates: ReadonlyMap<string, SuccessRate>, complete: boolean, now: number): string[] {
     const changed: string[] = [];
     for (const workerId of new Set([...this.#standings.keys(), ...rates.keys()])) {
       const before = this.of(workerId);
-      const rate = rates.get(workerId) ?? 1;
-      const reputation = afterReview(before.reputation, rate);
+      const rate = rates.get(workerId) ?? (complete ? NO_RESULTS : null);
+      const { minThreshold } = this.#settings;
+      const reputation = rate === null ? before.reputation : afterReview(before.reputation, rate, minThreshold);
       const isOver = before.countsFrom > 0 && before.countsFrom < now - HISTORY_MS;
       if (reputation === before.reputation && reputation === (this.#stored.get(workerId) ?? 1) && !isOver) continue;
-      const why = `${Math.round(rate * 1000) / 10} % of its tasks in 30 days succeeded`;
+      const why = `${Math.round((rate?.rate ?? 1) * 1000) / 10} % of its tasks in 30 days succeeded`;
       const moved = reputation === before.reputation ? {} : { reputation, changedAt: now, why };
       this.#write(workerId, { ...before, ...moved, countsFrom: isOver ? 0 : before.countsFrom });
       if (reputation !== before.reputation) changed.push(workerId);

@@ -56,12 +56,26 @@ export function afterVerdict(reputation: number, verdict: Verdict, settings: Rep
   return bounded(reputation + steps[verdict]);
 }
 
+/** A worker's results in the last 30 days, or of a sample of them. */
+export interface SuccessRate {
+  /** Share of successes, from 0 to 1. */
+  readonly rate: number;
+  readonly results: number;
+}
+
+/** Of a worker that did nothing in 30 days (spec §3). */
+export const NO_RESULTS: SuccessRate = { rate: 1, results: 0 };
+
 /**
- * The reputation after the hourly review.
- * @param rate share of successes in the last 30 days; 1 when there were no tasks (spec §3)
+ * Fewer results than this are too few to take a worker out of service for a month: a new worker whose first task fails
+ * would else get no second one.
  */
-export function afterReview(reputation: number, rate: number): number {
-  return bounded(WEIGHT_OF_HISTORY * rate + (1 - WEIGHT_OF_HISTORY) * reputation);
+export const TELLING_RESULTS = 10;
+
+/** The reputation after the hourly review. */
+export function afterReview(reputation: number, { rate, results }: SuccessRate, minThreshold: number): number {
+  const reviewed = bounded(WEIGHT_OF_HISTORY * rate + (1 - WEIGHT_OF_HISTORY) * reputation);
+  return results < TELLING_RESULTS ? Math.max(reviewed, Math.min(reputation, minThreshold)) : reviewed;
 }
 
 /** Why a worker gets nothing for its reputation; null when it does. */

@@ -1,14 +1,13 @@
 import { z } from "zod";
+import type { SuccessRate } from "../dispatch/reputation.ts";
 
 /** Rows looked at in one review: it bounds what a review costs and how long it takes, however long the history is. */
 const MAX_ROWS = 300_000;
 
-/** Workers whose rate is less than 1, in one answer. */
-const MAX_WORKERS = 20_000;
-
 /**
  * Ids of jobs are random, so that the rows after a random id are a fair sample of all; a history with fewer rows than
  * the limit is looked at as a whole. A result that was cancelled, or failed for its input, says nothing of its worker.
+ * Rows that do not count are the group without a worker: together the groups tell how many rows there were.
  */
 const RATES = `
 WITH
@@ -19,19 +18,22 @@ WITH
     SELECT worker_id, event_type, error, created_at, context_snapshot FROM job_events WHERE job_id < ?1
     LIMIT ?3
   )
-SELECT sample.worker_id AS worker_id, avg(sample.error IS NULL) AS rate
+SELECT
+  iif(
+    sample.event_type = 'task_finished'
+      AND sample.created_at >= ?2
+      AND sample.created_at > coalesce(resets.at, 0)
+      AND coalesce(sample.context_snapshot ->> 'outcome', '') <> 'cancelled'
+      AND coalesce(sample.error, '') NOT LIKE 'INVALID_INPUT_ERROR:%',
+    sample.worker_id,
+    NULL
+  ) AS worker_id,
+  count(*) AS results,
+  avg(sample.error IS NULL) AS rate
 FROM sample LEFT JOIN resets ON resets.worker_id = sample.worker_id
-WHERE sample.event_type = 'task_finished'
-  AND sample.worker_id IS NOT NULL
-  AND sample.created_at >= ?2
-  AND sample.created_at > coalesce(resets.at, 0)
-  AND coalesce(sample.context_snapshot ->> 'outcome', '') <> 'cancelled'
-  AND coalesce(sample.error, '') NOT LIKE 'INVALID_INPUT_ERROR:%'
-GROUP BY sample.worker_id
-HAVING rate < 1
-LIMIT ${MAX_WORKERS}`;
+GROUP BY 1`;
 
-const rows = z.array(z.object({ worker_id: z.string(), rate: z.number() }));
+const groups = z.array(z.object({ worker_id: z.string().nullable(), results: z.number(), rate: z.number() }));
 
 /** What is asked for; times are epoch ms. */
 export interface RatesQuestion {
@@ -44,13 +46,20 @@ export interface RatesQuestion {
 }
 
 /**
- * The share of successes among the results of each worker, branches of fan-outs included, where it is less than 1.
+ * The share of successes among the results of each worker, branches of fan-outs included.
+ * @returns the rates, and whether they are of the whole history: a worker that is missing then has no results
  * @throws what D1 throws
  */
 export async function successRates(
   db: D1Database,
   { since, resets, from, maxRows = MAX_ROWS }: RatesQuestion,
-): Promise<Map<string, number>> {
+): Promise<{ readonly rates: Map<string, SuccessRate>; readonly complete: boolean }> {
   const { results } = await db.prepare(RATES).bind(from, since, maxRows, JSON.stringify(resets)).all();
-  return new Map(rows.parse(results).map(({ worker_id: id, rate }) => [id, rate]));
+  const rates = new Map<string, SuccessRate>();
+  let rows = 0;
+  for (const { worker_id: id, ...rate } of groups.parse(results)) {
+    rows += rate.results;
+    if (id !== null) rates.set(id, rate);
+  }
+  return { rates, complete: rows < maxRows };
 }

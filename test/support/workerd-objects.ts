@@ -17,7 +17,7 @@ export async function whereabouts({
 }
 
 /** Counts the rows of one of the shard's tables that speak of something, which should be unique to the test. */
-export function shardRows(table: "workers" | "waiting" | "leases", of: string): Promise<number> {
+export function shardRows(table: "workers" | "waiting" | "leases" | "standings", of: string): Promise<number> {
   return runInDurableObject(shard(), (_, { storage }) => {
     const rows = storage.sql.exec(`SELECT * FROM ${table}`).toArray();
     return rows.filter((row) => JSON.stringify(row).includes(of)).length;

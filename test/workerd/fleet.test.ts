@@ -199,9 +199,11 @@ describe.each(WAYS)("a reputation, %s,", (_, between) => {
   });
 
   test("is reviewed by what history says", async () => {
-    const workerId = unique();
+    const [workerId, elsewhere] = [unique(), unique()];
     await register(workerId);
-    await shard().reviewReputations(new Map([[workerId, 0.5]]));
+    const rate = { rate: 0.5, results: 100 };
+    await shard().reviewReputations(new Map([workerId, elsewhere].map((id) => [id, rate])), true);
+    expect(await shardRows("standings", elsewhere)).toBe(0);
     await between();
     expect(await seen(workerId)).toMatchObject({
       reputation: 0.65,

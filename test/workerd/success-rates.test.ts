@@ -40,8 +40,8 @@ async function results(workerId: string, list: readonly Partial<JobEvent>[]): Pr
 const FAILED = { error: "PERMANENT_ERROR: no" };
 
 async function rateOf(workerId: string, over: Partial<Parameters<typeof successRates>[1]> = {}) {
-  const rates = await successRates(db, { since: NOW - 30 * DAY, resets: [], from: unique(), ...over });
-  return rates.get(workerId);
+  const { rates } = await successRates(db, { since: NOW - 30 * DAY, resets: [], from: unique(), ...over });
+  return rates.get(workerId)?.rate;
 }
 
 describe("the success rate of a worker", () => {
@@ -51,10 +51,11 @@ describe("the success rate of a worker", () => {
     expect(await rateOf(workerId)).toBe(0.75);
   });
 
-  test("is not told when it is 1: that holds for all workers not told of", async () => {
+  test("comes with the number of its results; who has none is missing", async () => {
     const workerId = unique();
     await results(workerId, [{}, {}]);
-    expect(await rateOf(workerId)).toBeUndefined();
+    const { rates, complete } = await successRates(db, { since: NOW - 30 * DAY, resets: [], from: unique() });
+    expect([rates.get(workerId), rates.get(unique()), complete]).toEqual([{ rate: 1, results: 2 }, undefined, true]);
   });
 
   test("leaves out what was cancelled, bad input, other events, and what is older than asked for", async () => {
@@ -84,9 +85,10 @@ describe("the success rate of a worker", () => {
       workerId,
       Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? {} : FAILED)),
     );
-    const rate = await rateOf(workerId, { maxRows: 150 });
-    expect(rate).toBeGreaterThan(0.2);
-    expect(rate).toBeLessThan(0.8);
+    const { rates, complete } = await successRates(db, { since: 0, resets: [], from: unique(), maxRows: 150 });
+    expect(complete).toBe(false);
+    expect(rates.get(workerId)?.rate).toBeGreaterThan(0.2);
+    expect(rates.get(workerId)?.rate).toBeLessThan(0.8);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   afterReview,
   afterVerdict,
+  TELLING_RESULTS,
   tooLow,
   verdictOf,
   type ReputationSettings,
@@ -16,6 +17,7 @@ const SETTINGS: ReputationSettings = {
   minThreshold: 0.3,
 };
 
+const many = (rate: number) => ({ rate, results: 1_000 });
 const failure = (code: string) => ({ status: "failure", error: { code, message: "no" } });
 
 describe("the verdict of a result", () => {
@@ -75,21 +77,29 @@ describe("a reputation", () => {
   });
 
   test("nears the rate of the last 30 days with each review, and comes to rest there", () => {
-    expect(afterReview(1, 0.5)).toBe(0.65);
-    expect(afterReview(0.3, 0)).toBe(0.1);
-    expect(afterReview(1, 1)).toBe(1);
+    expect(afterReview(1, many(0.5), 0.3)).toBe(0.65);
+    expect(afterReview(0.3, many(0), 0.3)).toBe(0.1);
+    expect(afterReview(1, many(1), 0.3)).toBe(1);
     fc.assert(
       fc.property(reputations, reputations, (start, rate) => {
         let reputation = start;
         for (let hour = 0; hour < 12; hour += 1) {
-          const next = afterReview(reputation, rate);
+          const next = afterReview(reputation, many(rate), 0.3);
           expect(Math.abs(next - rate)).toBeLessThanOrEqual(Math.abs(reputation - rate));
           reputation = next;
         }
         expect(Math.abs(reputation - rate)).toBeLessThanOrEqual(0.0001);
-        expect(afterReview(reputation, rate)).toBe(reputation);
+        expect(afterReview(reputation, many(rate), 0.3)).toBe(reputation);
       }),
     );
+  });
+
+  test("is not brought below the threshold by a review of a few results only", () => {
+    const few = { rate: 0, results: TELLING_RESULTS - 1 };
+    expect(afterReview(0.9, few, 0.3)).toBe(0.3);
+    expect(afterReview(0.3, few, 0.3)).toBe(0.3);
+    expect(afterReview(0.2, few, 0.3)).toBe(0.2);
+    expect(afterReview(0.9, { ...few, results: TELLING_RESULTS }, 0.3)).toBe(0.27);
   });
 
   test("below the threshold rules a worker out, with both numbers", () => {
