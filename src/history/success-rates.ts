@@ -10,19 +10,17 @@ const MAX_ROWS = 300_000;
  * Rows that do not count are the group without a worker: together the groups tell how many rows there were.
  */
 const RATES = `
-WITH
-  resets AS MATERIALIZED (SELECT value ->> 'workerId' AS worker_id, value ->> 'at' AS at FROM json_each(?4)),
-  sample AS (
-    SELECT worker_id, event_type, error, created_at, context_snapshot FROM job_events WHERE job_id >= ?1
-    UNION ALL
-    SELECT worker_id, event_type, error, created_at, context_snapshot FROM job_events WHERE job_id < ?1
-    LIMIT ?3
-  )
+WITH sample AS (
+  SELECT worker_id, event_type, error, created_at, context_snapshot FROM job_events WHERE job_id >= ?1
+  UNION ALL
+  SELECT worker_id, event_type, error, created_at, context_snapshot FROM job_events WHERE job_id < ?1
+  LIMIT ?3
+)
 SELECT
   iif(
     sample.event_type = 'task_finished'
       AND sample.created_at >= ?2
-      AND sample.created_at > coalesce(resets.at, 0)
+      AND sample.created_at > coalesce(?4 ->> sample.worker_id, 0)
       AND coalesce(sample.context_snapshot ->> 'outcome', '') <> 'cancelled'
       AND coalesce(sample.error, '') NOT LIKE 'INVALID_INPUT_ERROR:%',
     sample.worker_id,
@@ -30,7 +28,7 @@ SELECT
   ) AS worker_id,
   count(*) AS results,
   avg(sample.error IS NULL) AS rate
-FROM sample LEFT JOIN resets ON resets.worker_id = sample.worker_id
+FROM sample
 GROUP BY 1`;
 
 const groups = z.array(z.object({ worker_id: z.string().nullable(), results: z.number(), rate: z.number() }));
@@ -54,7 +52,8 @@ export async function successRates(
   db: D1Database,
   { since, resets, from, maxRows = MAX_ROWS }: RatesQuestion,
 ): Promise<{ readonly rates: Map<string, SuccessRate>; readonly complete: boolean }> {
-  const { results } = await db.prepare(RATES).bind(from, since, maxRows, JSON.stringify(resets)).all();
+  const resetAt = Object.fromEntries(resets.map(({ workerId, at }) => [workerId, at]));
+  const { results } = await db.prepare(RATES).bind(from, since, maxRows, JSON.stringify(resetAt)).all();
   const rates = new Map<string, SuccessRate>();
   let rows = 0;
   for (const { worker_id: id, ...rate } of groups.parse(results)) {
