@@ -100,6 +100,7 @@ export const NO_POLICY: DispatchPolicy = {
 
 /** A shard's place among all shards. */
 export interface ShardShare {
+  /** -1 for a shard that is none any more: no part is left to it. */
   readonly index: number;
   readonly of: number;
 }
@@ -109,6 +110,7 @@ export interface ShardShare {
  * What is left over after an even split goes to different shards for different names.
  */
 export function partOf(limit: number, name: string, { index, of }: ShardShare): number {
+  if (index < 0) return 0;
   if (of <= 1) return limit;
   let offset = 0;
   for (const character of name) offset = (offset * 31 + (character.codePointAt(0) ?? 0)) % of;

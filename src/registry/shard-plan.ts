@@ -87,7 +87,7 @@ export function isSingle({ names, former }: ShardPlan): boolean {
 
 /** A shard's place among all, by which it takes its part of limits that hold for the whole deployment. */
 export function shareOf({ names }: ShardPlan, name: string | undefined): ShardShare {
-  return { index: Math.max(0, names.indexOf(name ?? "")), of: names.length };
+  return { index: names.indexOf(name ?? ""), of: names.length };
 }
 
 /** The shards near a region, nearest region first; where shards have no regions, all are equally near. */
