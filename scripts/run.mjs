@@ -27,6 +27,7 @@ const COMMANDS = {
   check: [own("scripts/check.ts")],
   dev: [own("scripts/prepare-dev.ts"), tool("wrangler", "dev", "--env", "")],
   deploy: [own("scripts/deploy.ts")],
+  "pack-worker": [own("scripts/pack-worker.ts")],
   bench: [BUILD, own("bench/bench.ts")],
   format: [tool("oxfmt")],
   wrangler: [tool("wrangler")],
