@@ -59,7 +59,10 @@ async function compile(outDir: string): Promise<void> {
 /** The manifest without the way to the sources that the repository's own imports take. */
 async function publishedManifest(): Promise<string> {
   const { exports, ...published } = manifest.parse(JSON.parse(await readFile(join(SOURCE, "package.json"), "utf8")));
-  const entries = Object.entries(exports).map(([path, { "batuta-source": _, ...conditions }]) => [path, conditions]);
+  const entries = Object.entries(exports).map(([path, { "batuta-source": _source, ...conditions }]) => [
+    path,
+    conditions,
+  ]);
   return `${JSON.stringify({ ...published, exports: Object.fromEntries(entries) }, undefined, 2)}\n`;
 }
 
