@@ -1,3 +1,5 @@
+import { inCloudflareWorkers } from "./node/builtins.ts";
+
 /** The part of a WebSocket that a connection uses. */
 export interface Socket {
   send(text: string): void;
@@ -34,5 +36,6 @@ export function tokenProtocol(token: string): string {
 
 // Deno presents itself as Node, but its WebSocket does not take headers in every version.
 function takesHeaders(): boolean {
-  return typeof process !== "undefined" && process.versions?.node !== undefined && !("Deno" in globalThis);
+  if (inCloudflareWorkers() || "Deno" in globalThis) return false;
+  return typeof process !== "undefined" && process.versions?.node !== undefined;
 }

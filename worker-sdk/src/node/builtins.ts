@@ -28,8 +28,13 @@ export function nodeBuiltins(): NodeBuiltins | undefined {
   };
 }
 
-/** Whether this is a process of an operating system: Node, Bun or Deno. A Cloudflare Worker may only look like one. */
+/** Whether this is a process of an operating system: Node, Bun or Deno. */
 function isNodeLike(): boolean {
-  if (typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers") return false;
+  if (inCloudflareWorkers()) return false;
   return typeof process !== "undefined" && typeof process.getBuiltinModule === "function";
+}
+
+/** A Cloudflare Worker has Node's names when it is told to, but no files and no ports. */
+export function inCloudflareWorkers(): boolean {
+  return typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers";
 }
