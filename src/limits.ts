@@ -46,6 +46,9 @@ export const MAX_KEPT_HOT_CHARS = 2_000;
 export const EVENTS_PER_MESSAGE = 25;
 export const MAX_EVENT_ERROR_CHARS = 1_000;
 
+/** How far a worker's clock may be ahead of ours when it says that a deadline is over. Its SDK reckons with larger differences. */
+export const MAX_CLOCK_DIFFERENCE_MS = 3_000;
+
 /** Longest error message kept of a task or handler; the end of a longer one is cut off. */
 export const MAX_ERROR_CHARS = 4_000;
 

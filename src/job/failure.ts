@@ -1,5 +1,5 @@
 import type { TaskOutcome } from "@batuta/worker/protocol";
-import { MAX_ERROR_CHARS } from "../limits.ts";
+import { MAX_CLOCK_DIFFERENCE_MS, MAX_ERROR_CHARS } from "../limits.ts";
 import { clockOf } from "./clock.ts";
 import type { Failure, JobRecord, Surroundings, Task } from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
@@ -13,14 +13,27 @@ export const DISPATCH_ERROR = "DISPATCH_ERROR";
 /** Our own words, for attempts that we ended ourselves; of a worker they mean a failure that may pass. */
 const OWN_CODES: ReadonlySet<string> = new Set(["TIMEOUT_ERROR", DISPATCH_ERROR]);
 
-/** Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6). */
-export function failureOf(outcome: TaskOutcome): Failure {
+/**
+ * A worker that keeps to its task's deadline may end the attempt a moment before we do: it names the deadline then (epoch s).
+ * One that gives up by a limit of its own may do better next time.
+ */
+function isTimeout({ code, deadline }: { code: string; deadline?: unknown }, now: number): boolean {
+  const names = code === "TIMEOUT_ERROR" && typeof deadline === "number";
+  return names && deadline * 1000 <= now + MAX_CLOCK_DIFFERENCE_MS;
+}
+
+/**
+ * Reads `error` of a failure result: an object, a bare text, or nothing (reference B.6).
+ * @param now epoch ms, by which the worker's word on a time limit is judged
+ */
+export function failureOf(outcome: TaskOutcome, now = 0): Failure {
   const { error } = outcome;
   if (typeof error === "string") return { code: "TRANSIENT_ERROR", message: error.slice(0, MAX_ERROR_CHARS) };
   if (error === undefined || error === null) return { code: "TRANSIENT_ERROR", message: "No error details provided." };
   const { code = "TRANSIENT_ERROR", message = "No error message provided." } = error;
   return {
-    code: OWN_CODES.has(code) ? "TRANSIENT_ERROR" : code.slice(0, MAX_CODE_CHARS),
+    code:
+      OWN_CODES.has(code) && !isTimeout({ ...error, code }, now) ? "TRANSIENT_ERROR" : code.slice(0, MAX_CODE_CHARS),
     message: message.slice(0, MAX_ERROR_CHARS),
   };
 }

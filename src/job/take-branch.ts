@@ -103,7 +103,7 @@ export function takeBranchResult(
   if (late !== null || branch === null) return late ?? { ack, change: null };
   const { status, data } = result.outcome;
   if (status === "failure") {
-    const change = failBranch(job, branch, open, failureOf(result.outcome), result.workerId, around);
+    const change = failBranch(job, branch, open, failureOf(result.outcome, around.now), result.workerId, around);
     return { ack, change };
   }
   const bytes = jsonBytes(data);

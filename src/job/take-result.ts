@@ -92,7 +92,7 @@ export function takeSingleResult(
     return { ack: { status: "result_accepted_cancelled" }, change: changed(finishCancel(told, around)) };
   }
   if (status === "failure") {
-    const change = failSingle(job, task, failureOf(result.outcome), result.workerId, around);
+    const change = failSingle(job, task, failureOf(result.outcome, around.now), result.workerId, around);
     return { ack: { status: "result_accepted_failure" }, change };
   }
   const next = targetOf(task.transitions, status);

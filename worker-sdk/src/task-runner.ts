@@ -54,9 +54,9 @@ export async function runTask(
     const outcome = await withFiles(task, signal, async (files) =>
       definition.checked(await wrapped(definition, contextOf(task, files, surroundings), middleware)),
     );
-    return abortCauseOf(signal) === "shutdown" ? outcome : unlessAborted(signal, outcome);
+    return abortCauseOf(signal) === "shutdown" ? outcome : unlessAborted(signal, task, outcome);
   } catch (error) {
-    return unlessAborted(signal, outcomeOfError(error));
+    return unlessAborted(signal, task, outcomeOfError(error));
   }
 }
 
@@ -97,10 +97,11 @@ function wrapped(
   return from(0);
 }
 
-function unlessAborted(signal: AbortSignal, outcome: Outcome): Outcome | undefined {
+function unlessAborted(signal: AbortSignal, { deadline }: TaskPayload, outcome: Outcome): Outcome | undefined {
   const cause = abortCauseOf(signal);
   if (cause === "cancelled") return { status: "cancelled" };
-  if (cause === "deadline") return failure({ code: "TIMEOUT_ERROR", message: signal.reason.message });
+  // The deadline tells it from a limit of the worker's own, after which another attempt may be worth while.
+  if (cause === "deadline") return failure({ code: "TIMEOUT_ERROR", message: signal.reason.message, deadline });
   if (cause === "shutdown") return outcomeOfError(signal.reason);
   return cause === "lease_lost" ? undefined : outcome;
 }

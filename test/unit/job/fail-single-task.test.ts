@@ -90,6 +90,31 @@ describe("a failure transition", () => {
   });
 });
 
+describe("the word of a worker that its task is over its deadline", () => {
+  const saying = (deadline: unknown) => ({
+    status: "failure",
+    error: { code: "TIMEOUT_ERROR", message: "Not finished by its deadline.", deadline },
+  });
+
+  test.each([
+    ["that is past", later.now / 1000 - 1],
+    ["that is past by its clock, which is a little ahead of ours", later.now / 1000 + 3],
+  ])("fails the job without another attempt for one %s", (_, deadline) => {
+    const { ack, job } = take(waitingJob(), saying(deadline));
+    expect(ack).toBe("result_accepted_failure");
+    expect(job).toMatchObject({ status: "failed", error: "Not finished by its deadline." });
+    const transitions = { success: "next", timeout: "late" };
+    expect(take(waitingJob({ transitions }), saying(deadline)).job).toMatchObject({ state: "late" });
+  });
+
+  test.each([
+    ["that is to come", later.now / 1000 + 4],
+    ["that is no time", "soon"],
+  ])("is a failure that may pass for one %s", (_, deadline) => {
+    expect(take(waitingJob(), saying(deadline)).job).toMatchObject({ status: "waiting_for_worker" });
+  });
+});
+
 describe("a timeout", () => {
   const failure = { code: "TIMEOUT_ERROR", message: "Worker task timed out." };
   const end = (transitions: Record<string, string>) => {

@@ -149,7 +149,11 @@ describe("a deadline", () => {
       {
         outcome: {
           status: "failure",
-          error: { code: "TIMEOUT_ERROR", message: "The task was not finished by its deadline." },
+          error: {
+            code: "TIMEOUT_ERROR",
+            message: "The task was not finished by its deadline.",
+            deadline: 1_800_000_005,
+          },
         },
       },
     ]);
