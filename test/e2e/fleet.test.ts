@@ -69,19 +69,26 @@ describe.each([
   });
 });
 
-test("without a deadline a drained worker finishes what it has, and takes more once it is undrained", async () => {
-  const { id, worker } = await holding("finish", false);
-  await says("workers", "drain", "holds-finish");
-  const next = await alice.create("one-task", { type: "finish" });
-  worker.release();
-  await alice.expectJob(id, { status: "finished" });
-  expect(await says("explain", "--token", "alice-token", next)).toMatch(
-    /^Job \S+ is waiting_for_worker in state .*\n[^]*Worker +What rules it out\n +holds-finish +is draining\n/,
-  );
-  expect(await says("workers", "undrain", "holds-finish")).toContain("holds-finish takes tasks");
-  await alice.expectJob(next, { status: "finished" });
-  await worker.kill();
-});
+test.each([
+  ["a socket", "finish-socket", true],
+  ["long polls", "finish-poll", false],
+])(
+  "on %s a worker drained without a deadline finishes what it has, and takes more once undrained",
+  async (...setup) => {
+    const [, type, websockets] = setup;
+    const { id, worker } = await holding(type, websockets);
+    await says("workers", "drain", `holds-${type}`);
+    const next = await alice.create("one-task", { type });
+    worker.release();
+    await alice.expectJob(id, { status: "finished" });
+    expect(await says("explain", "--token", "alice-token", next)).toMatch(
+      /^Job \S+ is waiting_for_worker in state .*\n[^]*Worker +What rules it out\n +holds-finish-\S+ +is draining\n/,
+    );
+    expect(await says("workers", "undrain", `holds-${type}`)).toContain(`holds-${type} takes tasks`);
+    await alice.expectJob(next, { status: "finished" });
+    await worker.kill();
+  },
+);
 
 test("workers are listed in a table or as JSON, and their reputation can be reset", async () => {
   const worker = new WorkerProcess(server, { id: "listed", type: "list", websockets: true });

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import {
   ADMIN,
@@ -13,7 +13,7 @@ import {
   WORKER,
 } from "../support/workerd-api.ts";
 import { deliver, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
-import { shard, shardRows } from "../support/workerd-objects.ts";
+import { makeUnreachable, shard, shardRows } from "../support/workerd-objects.ts";
 import {
   openSocket,
   poll,
@@ -126,6 +126,20 @@ describe.each(WAYS)("a drained worker, %s,", (_, between) => {
       cancel_task_ids: [task?.task_id],
     });
   });
+});
+
+test("a drained worker that is away and forgotten can be undrained", async () => {
+  const [workerId, type] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  await drainOf(workerId);
+  const other = unique();
+  await register(other, { supported_tasks: [type] });
+  await createJob("one-task", { type });
+  await poll(other);
+  await shardAlarm(TTL_MS);
+  expect(await seen(workerId)).toBeUndefined();
+  expect(await ask(`workers/${workerId}/undrain`)).toMatchObject({ status: 200, body: { drain: null, live: false } });
+  expect(await shardRows("standings", workerId)).toBe(0);
 });
 
 describe.each(WAYS)("a worker that says of itself, %s,", (_, between) => {
@@ -305,6 +319,14 @@ describe.each(WAYS)("a drained shard, %s,", (_, between) => {
     const jobs = [(await worker.task()).job_id, (await worker.task()).job_id];
     expect(jobs.toSorted()).toEqual([first, second].toSorted());
     expect(await viewJob(first)).toMatchObject({ status: "waiting_for_worker" });
+  });
+
+  test("is listed with its error when it is away", async () => {
+    await between();
+    makeUnreachable("shard-0");
+    const { body } = await call("GET", "/api/v1/admin/shards", { headers: ADMIN });
+    vi.restoreAllMocks();
+    expect(body).toEqual({ shards: [{ name: "shard-0", error: "shard-0 is away." }] });
   });
 
   test("must be one that there is", async () => {

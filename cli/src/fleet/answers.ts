@@ -27,9 +27,11 @@ export const shard = z.looseObject({
   waiting_tasks: z.number(),
   drain: drain.nullable(),
 });
-export type Shard = z.infer<typeof shard>;
 
-export const shards = z.object({ shards: z.array(shard) });
+const awayShard = z.looseObject({ name: z.string(), error: z.string() });
+
+export const shards = z.object({ shards: z.array(z.union([shard, awayShard])) });
+export type ListedShard = z.infer<typeof shards>["shards"][number];
 
 const explainedTask = z.looseObject({
   task_id: z.string(),

@@ -1,4 +1,4 @@
-import type { Drain, Explanation, Shard, Worker } from "./answers.ts";
+import type { Drain, Explanation, ListedShard, Worker } from "./answers.ts";
 import { table } from "./table.ts";
 
 /** Types of tasks named in a row; a worker may take hundreds. */
@@ -57,16 +57,16 @@ function drainText({ deadline }: Drain, held: number): string {
 }
 
 /** Shards, one a line. */
-export function shardsReport(shards: readonly Shard[]): string {
-  const rows = shards.map((shard) => [
-    shard.name,
-    String(shard.workers),
-    String(shard.connected),
-    String(shard.held_tasks),
-    String(shard.waiting_tasks),
-    shard.drain === null ? "" : `draining${reasonText(shard.drain)}${deadlineText(shard.drain)}`,
-  ]);
+export function shardsReport(shards: readonly ListedShard[]): string {
+  const rows = shards.map(shardRow);
   return table(["SHARD", "WORKERS", "CONNECTED", "HELD", "WAITING", "NOTE"], rows);
+}
+
+function shardRow(shard: ListedShard): string[] {
+  if ("error" in shard) return [shard.name, "-", "-", "-", "-", `cannot be reached: ${String(shard.error)}`];
+  const { name, workers, connected, held_tasks: held, waiting_tasks: waiting, drain } = shard;
+  const note = drain === null ? "" : `draining${reasonText(drain)}${deadlineText(drain)}`;
+  return [name, ...[workers, connected, held, waiting].map(String), note];
 }
 
 function reasonText({ reason }: Drain): string {

@@ -149,10 +149,14 @@ export const fleetApi = new Hono<HttpEnv>()
     return c.json({ status: "sent", worker_id: workerId }, 202);
   })
   .get("/admin/shards", async (c) => {
-    const shards = await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => ({
-      name,
-      ...(await callShard(c.env, name, (shard) => shard.status())),
-    }));
+    // Whoever looks at the shards may do so because one of them is away.
+    const shards = await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => {
+      try {
+        return { name, ...(await callShard(c.env, name, (shard) => shard.status())) };
+      } catch (error) {
+        return { name, error: error instanceof Error ? error.message : String(error) };
+      }
+    });
     return c.json({ shards });
   })
   .post("/admin/shards/:name/drain", async (c) => {

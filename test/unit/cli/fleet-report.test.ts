@@ -51,12 +51,14 @@ test("the list of shards has a line for each", () => {
   const shards = [
     shard.parse({ name: "weur-0", ...counts, drain: null }),
     shard.parse({ name: "enam-0", ...counts, drain: { since: AT, deadline: null, reason: "move" } }),
+    { name: "oc-0", error: "It is away." },
   ];
   expect(shardsReport(shards)).toBe(
     [
       "SHARD   WORKERS  CONNECTED  HELD  WAITING  NOTE",
       "weur-0  3        2          1     40",
       "enam-0  3        2          1     40       draining: move",
+      "oc-0    -        -          -     -        cannot be reached: It is away.",
     ].join("\n"),
   );
 });

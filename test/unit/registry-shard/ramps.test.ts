@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
+import { candidateOf } from "../../../durable-objects/registry-shard/roster.ts";
 import { parsePolicy } from "../../../src/dispatch/policy.ts";
 import { sideOf } from "../../../src/dispatch/ramp.ts";
 import { offerFor } from "../../support/dispatch-builders.ts";
@@ -47,6 +48,18 @@ describe("while workers of both sides are there", () => {
     shard.finish(ramped);
     expect(shard.whereabouts.held).toEqual([`new:${ramped2}#1`, `old:${rest2}#1`]);
   });
+});
+
+test("a worker of the other side is ruled out with the reason, for as long as the ramp holds", () => {
+  connect("old", "1");
+  connect("new", "2");
+  const why = () => {
+    const candidate = candidateOf(shard.member("old"));
+    return candidate === null ? null : shard.dispatcher.ruleFor(offerFor(ramped), shard.now)(candidate);
+  };
+  expect(why()).toBe("version 1 is not 2 (ramp)");
+  shard.drain("new", { since: T0, deadline: null, reason: null });
+  expect(why()).toBeNull();
 });
 
 describe("when there is no worker of a task's side", () => {
