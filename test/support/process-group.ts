@@ -13,7 +13,7 @@ process.once("exit", () => {
 });
 
 /**
- * A Node process with all its descendants, in a process group of its own, so that one signal reaches all of them. What a test leaves
+ * A process with all its descendants, in a process group of its own, so that one signal reaches all of them. What a test leaves
  * running is killed after the tests of its file.
  */
 export class ProcessGroup {
@@ -24,15 +24,20 @@ export class ProcessGroup {
   #onOutput = (): void => {};
 
   /**
-   * @param args arguments for Node
+   * @param args arguments for the program
+   * @param program Node when absent
    * @param environment variables besides the few that every program needs
    */
   constructor(
     args: readonly string[],
-    { cwd, environment = {} }: { cwd?: string; environment?: Record<string, string> } = {},
+    {
+      cwd,
+      environment = {},
+      program = process.execPath,
+    }: { cwd?: string; environment?: Record<string, string>; program?: string } = {},
   ) {
     const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-    this.#child = spawn(process.execPath, args, {
+    this.#child = spawn(program, args, {
       cwd,
       env: { ...Object.fromEntries(inherited), ...environment },
       detached: true,
