@@ -16,6 +16,7 @@ import { quarantinedIds } from "./http/routes/quarantine.ts";
 import { schedulesApi } from "./http/routes/schedules.ts";
 import { versionsApi } from "./http/routes/versions.ts";
 import { webhookDeliveries } from "./http/routes/webhook-deliveries.ts";
+import { workerAuth } from "./http/routes/worker-auth.ts";
 import { workerApi } from "./http/routes/worker-api.ts";
 
 /** Every version that some blueprint names, and `v1` in any case. */
@@ -43,7 +44,7 @@ for (const prefix of apiPrefixes())
     .route(prefix, schedulesApi)
     .route(prefix, approvalApi)
     .route(prefix, webhookDeliveries);
-app.route("/_worker", workerApi);
+app.route("/_worker", workerApi).route("/_worker", workerAuth);
 
 /** What a create route usually looks like; a mistyped one also looks like a job's own path. */
 const MAYBE_CREATE = /^\/api(\/[^/]+)?\/jobs\/[^/]+$/;

@@ -40,6 +40,8 @@ const variables = z
     SHARDS: z.coerce.string().optional(),
     FORMER_SHARDS: z.string().optional(),
     SPILL_AFTER_SECONDS: seconds(2),
+    /** Whether workers' messages must be signed with their tokens. */
+    WORKER_SIGNATURES: z.enum(["off", "required"]).default("off"),
     DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
     LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
     LOG_FORMAT: z.enum(["json", "text"]).default("json"),
@@ -87,6 +89,8 @@ export interface Configuration {
   readonly shards: ShardPlan;
   /** How long a task waits in its shard before it may go to another. */
   readonly spillAfterMs: number;
+  /** Whether messages of workers are taken only when they are signed. */
+  readonly signedMessages: boolean;
   readonly dispatchVia: "auto" | "queue";
   readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
   readonly logFormat: "json" | "text";
@@ -137,6 +141,7 @@ export function readConfiguration(env: Env): Configuration {
     },
     shards: data.shards,
     spillAfterMs: data.SPILL_AFTER_SECONDS * 1000,
+    signedMessages: data.WORKER_SIGNATURES === "required",
     dispatchVia: data.DISPATCH_VIA,
     logLevel: data.LOG_LEVEL,
     logFormat: data.LOG_FORMAT,

@@ -55,6 +55,7 @@ export interface Env {
   SHARDS?: string;
   FORMER_SHARDS?: string;
   SPILL_AFTER_SECONDS?: string;
+  WORKER_SIGNATURES?: string;
   DISPATCH_VIA?: string;
   LOG_LEVEL?: string;
   LOG_FORMAT?: string;

@@ -75,10 +75,15 @@ export const attachment = z.discriminatedUnion("kind", [
     workerId: z.string(),
     /** The task sent down this poll, until the edge says that it has it. */
     taskId: z.string().nullable(),
+    /** The types the worker asked for with this poll; null when it did not say, and those of its registration count. */
+    tasks: z.array(z.string()).nullable().default(null),
   }),
+  /** A line for commands of a worker that did not say which it is. */
+  z.object({ kind: z.literal("anonymous") }),
 ]);
 export type Attachment = z.infer<typeof attachment>;
 export type WorkerAttachment = Extract<Attachment, { kind: "worker" }>;
+export type PollAttachment = Extract<Attachment, { kind: "poll" }>;
 
 /** The leases of an attachment. */
 export function readLeases({ names, leases }: Pick<WorkerAttachment, "names" | "leases">): Lease[] {

@@ -12,6 +12,12 @@ import type { Drain } from "./standing.ts";
 /** How long to wait before a job that could not be told of a lost lease is told again. */
 const RETRY_MS = 5_000;
 
+/**
+ * A worker not heard of for this long is forgotten, and with it what it said of itself. Until then a word is enough to
+ * have it back: early SDKs register once, when they start.
+ */
+export const FORGOTTEN_AFTER_MS = 24 * 60 * 60_000;
+
 interface LeaseNeeds {
   readonly alarm: ShardAlarm;
   readonly store: ShardStore;
@@ -24,7 +30,7 @@ interface LeaseNeeds {
   drainOf(member: Member): (Drain & { readonly deadline: number }) | null;
   /** Tells the job; resolves once the job has committed what follows from it. */
   lost(lease: Lease, reason: LossReason, detail?: string): Promise<void>;
-  /** A worker is forgotten: it holds nothing, and was not heard of for long. */
+  /** A worker's registration has run out, and it holds nothing. */
   expired(member: Member): void;
 }
 
@@ -51,6 +57,12 @@ export class Leases {
     return this.heardAt(member) > now - this.#needs.settings.leaseMs;
   }
 
+  /** Whether the worker need not register anew to be heard: its registration is known, even if it ran out meanwhile. */
+  isKnown(member: Member, now: number): boolean {
+    if (takesBySocket(member)) return this.isAlive(member, now);
+    return member.info !== null && member.expiresAt > now - FORGOTTEN_AFTER_MS;
+  }
+
   /** When the worker was last heard of, epoch ms: a word of its own, or an automatic pong. */
   heardAt(member: Member): number {
     const pong = member.socket === null ? null : this.#needs.lastPong(member.socket);
@@ -71,6 +83,7 @@ export class Leases {
     if (!write && !runsOut) return;
     this.#needs.store.putWorker(member.info, member.expiresAt);
     member.storedUntil = member.expiresAt;
+    member.lapsed = false;
   }
 
   /** The socket broke: its leases become rows that wait out a grace for the worker to come back. */
@@ -138,19 +151,29 @@ export class Leases {
 
   /** The alarm has gone off: tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
   async expire(now: number): Promise<void> {
-    const { roster, store } = this.#needs;
+    const { roster } = this.#needs;
     const over = [...roster.all()].flatMap((member) =>
       [...member.leases.values()].flatMap((held) => (this.#endOf(member, held) <= now ? [{ member, held }] : [])),
     );
     await Promise.all(over.map(({ member, held }) => this.#tell(member, held, now)));
     for (const member of roster.all()) {
       if (member.leases.size > 0 || member.socket !== null || member.polls.size > 0 || member.expiresAt > now) continue;
-      roster.remove(member);
-      store.deleteWorker(member.id);
-      if (member.info !== null) this.#needs.expired(member);
+      this.#lapse(member, now);
     }
     const next = this.#firstEnd();
     if (next < Infinity) this.#needs.alarm.wakeAt(next);
+  }
+
+  #lapse(member: Member, now: number): void {
+    const { roster, store, expired } = this.#needs;
+    if (member.info !== null && !member.lapsed) {
+      member.lapsed = true;
+      store.noteLapse(member.id);
+      expired(member);
+    } else if (member.info === null || member.expiresAt <= now - FORGOTTEN_AFTER_MS) {
+      roster.remove(member);
+      store.deleteWorker(member.id);
+    }
   }
 
   /** The member's leases are others now, or their end is: makes sure that it is noticed. */

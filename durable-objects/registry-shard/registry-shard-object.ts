@@ -23,6 +23,7 @@ import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
 import { explainTask } from "./explain.ts";
+import { learnFrom, withoutEnvelope } from "./learn.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
 import { PolicyWatch } from "./policy-watch.ts";
@@ -58,9 +59,10 @@ export interface Placed {
 /** How long the answer to a poll may be on its way to the worker. */
 const HAND_OVER_MS = 5_000;
 
-/** What must not be forgotten of a worker's own words; what comes anew with each heartbeat is not worth a row. */
+/** What must not be forgotten of a worker's own words; what comes anew with each heartbeat or poll is not worth a row. */
 function lasting({ load: _load, status, current_tasks: _tasks, ...info }: WorkerRegistration): string {
-  return JSON.stringify([info, isLeaving(status)]);
+  const { usage: _usage, available_skills: _available, hot_skills: _hot, ...lasts } = info;
+  return JSON.stringify([lasts, isLeaving(status)]);
 }
 
 /**
@@ -158,25 +160,31 @@ export class RegistryShard extends DurableObject<Env> {
 
   /**
    * Renews a worker and takes over what changed.
-   * @returns the worker as it is known now, with `cancel_task_ids` when it works on what is not its any more; null when
-   * it must register again
+   * @returns the worker as it is known now, with `cancel_task_ids` when it works on what is not its any more and
+   * `require_full_sync` when it must say all its skills; null when it must register again
    */
   heartbeat(workerId: string, update: Heartbeat | null): JsonObject | null {
     const now = Date.now();
     const member = this.#roster.get(workerId);
-    if (member === null || member.info === null || !this.#leases.isAlive(member, now)) return null;
+    if (member === null || member.info === null || !this.#leases.isKnown(member, now)) return null;
     const before = member.info;
     let write = false;
+    let needsFullSync = false;
     if (update !== null) {
-      const { worker_id: _id, ...changes } = update;
-      this.#learn(member, { ...before, ...changes }, now);
+      const learned = learnFrom(before, update);
+      ({ needsFullSync } = learned);
+      this.#learn(member, learned.info, now);
       write = lasting(member.info) !== lasting(before);
     }
     if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
     this.#leases.renew(member, now, { write });
     this.#dispatcher.fill(member, now);
     const unwanted = update?.current_tasks?.filter((taskId) => !member.leases.has(taskId)) ?? [];
-    return unwanted.length === 0 ? member.info : { ...member.info, cancel_task_ids: unwanted };
+    return {
+      ...member.info,
+      ...(unwanted.length > 0 && { cancel_task_ids: unwanted }),
+      ...(needsFullSync && { require_full_sync: true }),
+    };
   }
 
   /** The live workers, as `GET …/workers` shows them. */
@@ -291,7 +299,7 @@ export class RegistryShard extends DurableObject<Env> {
       }
       this.#logs.givenBack(taskId, now);
       this.#dispatcher.drop(holder, taskId);
-      sendFrame(holder.socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
+      this.#lines.cancel(holder, taskId, jobId);
       this.#dispatcher.fill(holder, now);
       return this.#leases.isAlive(holder, now);
     });
@@ -354,11 +362,20 @@ export class RegistryShard extends DurableObject<Env> {
     return this.#logs.take(workerId, log, now);
   }
 
-  /** `/ws/{workerId}` is a worker's socket, `/poll/{workerId}` a long poll held by the edge. Reached through the binding only. */
+  /**
+   * `/ws/{workerId}` is a worker's socket, `/ws` one of a worker without a name, `/poll/{workerId}` a long poll held by
+   * the edge. Reached through the binding only.
+   */
   override fetch(request: Request): Response {
-    const [, kind, workerId = ""] = new URL(request.url).pathname.split("/");
-    const webSocket = kind === "poll" ? this.#lines.openPoll(workerId) : this.#lines.openSocket(workerId);
-    return new Response(null, { status: 101, webSocket });
+    const { pathname, searchParams } = new URL(request.url);
+    const [, kind, workerId = ""] = pathname.split("/");
+    return new Response(null, { status: 101, webSocket: this.#open(kind, workerId, searchParams) });
+  }
+
+  #open(kind: string | undefined, workerId: string, said: URLSearchParams): WebSocket {
+    if (kind !== "poll") return workerId === "" ? this.#lines.openAnonymous() : this.#lines.openSocket(workerId);
+    const list = (name: string) => said.get(name)?.split(",").filter(Boolean) ?? null;
+    return this.#lines.openPoll(workerId, { tasks: list("available_skills"), hotSkills: list("hot_skills") });
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -396,9 +413,7 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {
-    // What a worker signs its messages with is between it and the edge; it is neither kept nor shown.
-    const { security: _security, ...shown } = info;
-    member.info = { ...shown, reputation: this.#standings.of(member.id).reputation };
+    member.info = { ...withoutEnvelope(info), reputation: this.#standings.of(member.id).reputation };
     member.registeredTasks = new Set(taskTypesOf(info));
     for (const type of member.registeredTasks) member.everTook.add(type);
     if (member.leases.size === 0 && info.status === "busy") member.idleSince = now;

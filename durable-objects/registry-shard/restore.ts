@@ -1,11 +1,9 @@
 import { taskTypesOf } from "@batuta/worker/protocol";
 import { readLeases } from "./lease.ts";
+import { FORGOTTEN_AFTER_MS } from "./leases.ts";
 import type { Roster } from "./roster.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { readAttachment } from "./sockets.ts";
-
-/** A worker not heard of for this long is forgotten; with it go what it said of itself and its reputation. */
-const FORGOTTEN_AFTER_MS = 24 * 60 * 60_000;
 
 /**
  * Rebuilds the roster after an eviction, from rows and from the sockets that outlived it.
@@ -19,9 +17,12 @@ export function restore(
   backBy = 0,
 ): void {
   // Each is read once: with thousands of sockets that is most of what a start takes.
-  const lines = sockets.map((socket) => ({ socket, said: readAttachment(socket) }));
-  const connected = new Set(lines.map(({ said }) => said?.workerId));
-  for (const { info, expiresAt } of store.workers()) {
+  const lines = sockets.flatMap((socket) => {
+    const said = readAttachment(socket);
+    return said === null || said.kind === "anonymous" ? [] : [{ socket, said }];
+  });
+  const connected = new Set(lines.map(({ said }) => said.workerId));
+  for (const { info, expiresAt, lapsed } of store.workers()) {
     if (expiresAt < now - FORGOTTEN_AFTER_MS && !connected.has(info.worker_id)) {
       store.deleteWorker(info.worker_id);
       continue;
@@ -32,6 +33,7 @@ export function restore(
     for (const type of member.registeredTasks) member.everTook.add(type);
     member.expiresAt = expiresAt;
     member.storedUntil = expiresAt;
+    member.lapsed = lapsed;
   }
   for (const { seq, workerId, lease, expiresAt } of store.leases()) {
     const member = roster.member(workerId, now);
@@ -39,10 +41,12 @@ export function restore(
     roster.hold(member, { ...lease, row: seq, expiresAt: expiresAt === null ? null : Math.max(expiresAt, backBy) });
   }
   for (const { socket, said } of lines) {
-    if (said === null || socket.readyState !== WebSocket.OPEN) continue;
+    if (socket.readyState !== WebSocket.OPEN) continue;
     const member = roster.member(said.workerId, now);
     if (said.kind === "poll") {
-      if (said.taskId === null) member.polls.add(socket);
+      if (said.taskId !== null) continue;
+      member.polls.add(socket);
+      if (said.tasks !== null) member.registeredTasks = new Set(said.tasks);
       continue;
     }
     member.socket = socket;

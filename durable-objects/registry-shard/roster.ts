@@ -15,6 +15,8 @@ export interface Member {
   seenAt: number;
   /** The expiry its row says. */
   storedUntil: number;
+  /** It was noted, and told, that its registration has run out. */
+  lapsed: boolean;
   socket: WebSocket | null;
   /** Tasks at once over the socket; null while the socket carries commands only. */
   slots: number | null;
@@ -112,6 +114,7 @@ export class Roster {
       expiresAt: now,
       seenAt: now,
       storedUntil: 0,
+      lapsed: false,
       socket: null,
       slots: null,
       socketTasks: NOTHING,

@@ -12,6 +12,7 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE paces (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE standings (worker_id TEXT PRIMARY KEY, standing TEXT NOT NULL) WITHOUT ROWID;
    CREATE TABLE shard_drain (drain TEXT NOT NULL);`,
+  `ALTER TABLE workers ADD COLUMN lapsed INTEGER NOT NULL DEFAULT 0`,
 ];
 
 /** Brings the object's tables to the present version; each step runs once. */

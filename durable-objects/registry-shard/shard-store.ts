@@ -8,6 +8,8 @@ import { lease, type Lease } from "./lease.ts";
 export interface StoredWorker {
   readonly info: WorkerRegistration;
   readonly expiresAt: number;
+  /** It was noted that the registration has run out. */
+  readonly lapsed: boolean;
 }
 
 export interface StoredLease {
@@ -48,20 +50,28 @@ export class ShardStore {
   }
 
   workers(): StoredWorker[] {
-    const rows = this.#sql.exec<{ info: string; expires_at: number }>("SELECT info, expires_at FROM workers");
-    return rows
-      .toArray()
-      .map((row) => ({ info: workerRegistration.parse(JSON.parse(row.info)), expiresAt: row.expires_at }));
+    const rows = this.#sql.exec<{ info: string; expires_at: number; lapsed: number }>(
+      "SELECT info, expires_at, lapsed FROM workers",
+    );
+    return rows.toArray().map((row) => ({
+      info: workerRegistration.parse(JSON.parse(row.info)),
+      expiresAt: row.expires_at,
+      lapsed: row.lapsed === 1,
+    }));
   }
 
   putWorker(info: WorkerRegistration, expiresAt: number): void {
     this.#sql.exec(
       `INSERT INTO workers (worker_id, info, expires_at) VALUES (?, ?, ?)
-       ON CONFLICT (worker_id) DO UPDATE SET info = excluded.info, expires_at = excluded.expires_at`,
+       ON CONFLICT (worker_id) DO UPDATE SET info = excluded.info, expires_at = excluded.expires_at, lapsed = 0`,
       info.worker_id,
       JSON.stringify(info),
       expiresAt,
     );
+  }
+
+  noteLapse(workerId: string): void {
+    this.#sql.exec("UPDATE workers SET lapsed = 1 WHERE worker_id = ?", workerId);
   }
 
   deleteWorker(workerId: string): void {

@@ -15,7 +15,7 @@ import { log as writeLog } from "../../src/observability/log.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { readLeases } from "./lease.ts";
+import { readLeases, type Attachment, type PollAttachment } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -33,6 +33,16 @@ interface LineNeeds {
   result(workerId: string, report: TaskResult): Promise<ResultAck>;
   /** Tells a worker that has just connected what it has to know. */
   remind(member: Member): void;
+}
+
+/** Tag of the sockets of workers without a name; no worker can be called like it. */
+const ANONYMOUS = ":anonymous";
+
+/** What a worker says with a poll; null where it does not say. */
+export interface PollWishes {
+  /** The types it takes now. */
+  readonly tasks?: string[] | null;
+  readonly hotSkills?: readonly string[] | null;
 }
 
 /** The lines of a shard's workers: sockets that carry tasks and commands, and long polls held by the edge. All hibernate. */
@@ -62,15 +72,40 @@ export class WorkerLines {
     return client;
   }
 
+  /**
+   * A socket of a worker that says neither by path nor by token which it is, as an early SDK opens it: it carries word of
+   * cancelled tasks, to all such workers alike, and what they tell of progress.
+   */
+  openAnonymous(): WebSocket {
+    const { 0: client, 1: server } = new WebSocketPair();
+    const said: Attachment = { kind: "anonymous" };
+    server.serializeAttachment(said);
+    this.#needs.ctx.acceptWebSocket(server, [ANONYMOUS]);
+    return client;
+  }
+
+  /** Tells the worker that a task of its is cancelled; one whose socket is not known may have a nameless one. */
+  cancel(member: Member, taskId: string, jobId: string): void {
+    const sockets = member.socket === null ? this.#needs.ctx.getWebSockets(ANONYMOUS) : [member.socket];
+    for (const socket of sockets)
+      sendFrame(socket, { type: "cancel_task", command: "cancel_task", task_id: taskId, job_id: jobId });
+  }
+
   /** A long poll: takes one task. A worker polls one at a time, so an older one is of a caller that went away unnoticed. */
-  openPoll(workerId: string): WebSocket {
+  openPoll(workerId: string, { tasks = null, hotSkills = null }: PollWishes = {}): WebSocket {
     const { ctx, roster, dispatcher, leases } = this.#needs;
     const now = Date.now();
     const { 0: client, 1: server } = new WebSocketPair();
     const member = roster.member(workerId, now);
     leases.renew(member, now);
-    server.serializeAttachment({ kind: "poll", workerId, taskId: null });
+    const said: PollAttachment = { kind: "poll", workerId, taskId: null, tasks };
+    server.serializeAttachment(said);
     ctx.acceptWebSocket(server, ["poll", workerId]);
+    if (tasks !== null) {
+      member.registeredTasks = new Set(tasks);
+      for (const type of tasks) member.everTook.add(type);
+    }
+    if (hotSkills !== null && member.info !== null) member.info = { ...member.info, hot_skills: [...hotSkills] };
     for (const older of member.polls) closeQuietly(older, 1000, "a newer poll took its place");
     member.polls.clear();
     member.polls.add(server);
@@ -83,10 +118,14 @@ export class WorkerLines {
     const now = Date.now();
     // Tags are a set: of a worker that is called like its kind of line there is but one.
     const [kind = "", workerId = kind] = this.#needs.ctx.getTags(socket);
+    if (kind === ANONYMOUS) return this.#anonymous(message);
     const member = this.#needs.roster.get(workerId);
     if (member === null) return closeQuietly(socket, 1011, "The connection is not known here.");
     // The edge says that it has the task in hand; from here on its end of the line may close.
-    if (kind === "poll") return socket.serializeAttachment({ kind, workerId, taskId: null });
+    if (kind === "poll") {
+      const said: PollAttachment = { kind, workerId, taskId: null, tasks: null };
+      return socket.serializeAttachment(said);
+    }
     this.#needs.leases.renew(member, now);
     if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) {
       return closeQuietly(socket, 1009, `Frames are text of at most ${MAX_FRAME_BYTES} bytes.`);
@@ -100,6 +139,7 @@ export class WorkerLines {
   gone(socket: WebSocket): void {
     const { roster, leases } = this.#needs;
     const who = readAttachment(socket);
+    if (who?.kind === "anonymous") return;
     const member = who === null ? null : roster.get(who.workerId);
     if (who === null || member === null) return;
     if (who.kind === "poll") {
@@ -192,10 +232,20 @@ export class WorkerLines {
     }
   }
 
+  /** What a worker without a name says: how far its tasks are. All else needs a name. */
+  async #anonymous(message: string | ArrayBuffer): Promise<void> {
+    if (typeof message !== "string" || message.length > MAX_FRAME_BYTES) return;
+    const parsed = parseWorkerFrame(message);
+    if (!("frame" in parsed) || parsed.frame.type !== "progress_update") return;
+    const { job_id: jobId, task_id: taskId, progress, message: text } = parsed.frame;
+    await callObject(this.#needs.env.JOBS, jobId, (job) => job.progress(taskId, progress, text));
+  }
+
   /** What cannot be brought to its job now is not answered: a worker that names its events sends it again. */
   async #event(member: Member, socket: WebSocket, event: WorkerEvent): Promise<void> {
     const error = await tellJob(this.#needs.env, member.id, event);
-    if (event.event_id !== undefined) {
+    // A worker that takes only commands by this socket does not know such an answer.
+    if (event.event_id !== undefined && (member.slots !== null || error !== null)) {
       const taken =
         error === null ? ({ status: "event_accepted" } as const) : ({ status: "error", message: error } as const);
       sendFrame(socket, { type: "event_ack", event_id: event.event_id, ...taken });

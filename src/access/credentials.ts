@@ -19,6 +19,11 @@ export function readWorkerToken(headers: Headers): string | undefined {
   );
 }
 
+/** The id a worker of the later generation puts beside its token; undefined when there is none. */
+export function readWorkerId(headers: Headers): string | undefined {
+  return headers.get("X-Worker-ID") || undefined;
+}
+
 function tokenOfSubprotocols(list: string | null): string | undefined {
   const offered = list?.split(",").map((name) => name.trim()) ?? [];
   if (!offered.includes(WORKER_SUBPROTOCOL)) return undefined;

@@ -54,7 +54,14 @@ export async function readText(request: Request): Promise<string> {
  * @throws {Problem} 400 naming the fault, 408, 413
  */
 export async function readJson(request: Request): Promise<unknown> {
-  const text = await readText(request);
+  return readGivenJson(await readText(request));
+}
+
+/**
+ * As {@link readJson}, of a body that was read already.
+ * @throws {Problem} 400 naming the fault
+ */
+export function readGivenJson(text: string): unknown {
   if (text.trim() === "") throw new Problem(400, "bad_json", "Invalid JSON body", { details: "The body is empty." });
   return parseJson(text);
 }
@@ -99,10 +106,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Like {@link readJson}, but a body that is empty or not JSON is null. */
-export async function readOptionalJson(request: Request): Promise<unknown> {
+/** Like {@link readGivenJson}, but a body that is empty or not JSON is null. */
+export function readOptionalJson(text: string): unknown {
   try {
-    return await readJson(request);
+    return readGivenJson(text);
   } catch (error) {
     if (error instanceof Problem && error.code === "bad_json") return null;
     throw error;

@@ -13,6 +13,8 @@ export interface HttpEnv {
     client: Client;
     /** Set by the worker check: the id the token was checked for. */
     workerId: string;
+    /** Set by the worker check: the token the request came with. */
+    workerToken: string;
     /** Set by the worker check where the id is in the body: the body, read once. */
     body: unknown;
   };

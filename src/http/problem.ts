@@ -17,6 +17,7 @@ export type ProblemCode =
   | "method_not_allowed"
   | "not_found"
   | "quota_exceeded"
+  | "not_signed"
   | "unauthorized"
   | "upgrade_required"
   | "worker_not_found";

@@ -146,10 +146,12 @@ export class WorkerSocket {
   }
 }
 
-/** Opens a worker's socket through the Worker. */
+/** Opens a worker's socket through the Worker. @param workerId empty for a path that names no worker */
 export async function openSocket(workerId: string, headers: Record<string, string> = WORKER): Promise<WorkerSocket> {
   const { webSocket } = await exports.default.fetch(
-    request("GET", `/_worker/ws/${workerId}`, { headers: { Upgrade: "websocket", ...headers } }),
+    request("GET", workerId === "" ? "/_worker/ws" : `/_worker/ws/${workerId}`, {
+      headers: { Upgrade: "websocket", ...headers },
+    }),
   );
   if (webSocket === null) throw new Error("The socket was refused.");
   return new WorkerSocket(workerId, webSocket);

@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { ALICE, call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
-import { pass, WAYS } from "../support/workerd-clock.ts";
+import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { openSocket, poll, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const TTL_MS = 120_000;
@@ -157,17 +157,41 @@ describe.each(WAYS)("a heartbeat, %s,", (_, between) => {
     expect(await beat(id, { json: { load: "high" } })).toMatchObject(problem(400, "bad_request", faultAt("load")));
   });
 
-  test("of an unknown worker, or one that was gone too long, is answered 404: it has to register", async () => {
+  test("of an unknown worker, or one that was gone for a day, is answered 404: it has to register", async () => {
     const id = unique();
     expect(await beat(id)).toMatchObject(problem(404, "worker_not_found", { error: "Worker not found" }));
     await register(id);
     await between();
     pass(TTL_MS + 1);
+    await shardAlarm();
+    await between();
+    pass(24 * 60 * 60_000);
+    await shardAlarm();
+    await between();
     expect(await beat(id)).toMatchObject(problem(404, "worker_not_found"));
-    const listed = (await call("GET", "/api/v1/workers", { headers: ALICE })).body;
-    expect(JSON.stringify(listed)).not.toContain(id);
     await register(id);
     expect(await beat(id)).toMatchObject({ status: 200 });
+  });
+
+  test("brings a worker back that was gone too long, with all that it said of itself", async () => {
+    const [id, type] = [unique(), unique()];
+    await register(id, { supported_tasks: [type], tags: ["kept"] });
+    const listed = async () => JSON.stringify((await call("GET", "/api/v1/workers", { headers: ALICE })).body);
+    await between();
+    pass(TTL_MS + 1);
+    await shardAlarm();
+    expect(await listed()).not.toContain(id);
+    await between();
+    expect(await beat(id, { json: { load: 0, status: "idle", supported_tasks: [type], hot_cache: [] } })).toMatchObject(
+      {
+        status: 200,
+        body: { worker_id: id, tags: ["kept"] },
+      },
+    );
+    await between();
+    expect(await listed()).toContain(id);
+    const jobId = await createJob("one-task", { type });
+    expect(await poll(id)).toMatchObject({ job_id: jobId });
   });
 
   test("that names a new task type brings what waits for it", async () => {

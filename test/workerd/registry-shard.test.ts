@@ -216,11 +216,15 @@ describe.each(WAYS)("a polling worker, %s,", (_, between) => {
     await expectJob(id, { current_task_info: { attempt: 2 } });
   });
 
-  test("is forgotten once it is gone and holds nothing", async () => {
+  test("is forgotten once it is gone for a day and holds nothing", async () => {
     const { id, workerId } = await polledTask();
     await between();
     await shardAlarm(TTL_MS);
     expect(await shardRows("leases", id)).toBe(0);
+    expect(await shardRows("workers", workerId)).toBe(1);
+    await between();
+    await polledTask();
+    await shardAlarm(24 * 60 * 60_000);
     expect(await shardRows("workers", workerId)).toBe(0);
     expect(await heartbeat(workerId)).toMatchObject({ status: 404, body: { code: "worker_not_found" } });
   });

@@ -2,47 +2,118 @@ import { identifier } from "@batuta/worker/protocol";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { z } from "zod";
-import { readWorkerToken } from "../../access/credentials.ts";
-import { authenticateWorker } from "../../access/workers.ts";
-import { readJson } from "../body.ts";
+import { readWorkerId, readWorkerToken } from "../../access/credentials.ts";
+import { checkSignature } from "../../access/message-signature.ts";
+import { SeenMessages } from "../../access/seen-messages.ts";
+import { identifyWorker, ownerOfToken, type WorkerKeys } from "../../access/worker-tokens.ts";
+import { MAX_SEEN_MESSAGES } from "../../limits.ts";
+import { readGivenJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
 
 const withWorkerId = z.looseObject({ worker_id: z.string().min(1).optional() });
 
-async function check(c: Context<HttpEnv>, workerId: string | undefined): Promise<string> {
+/** What this deployment knows of its workers' tokens. @throws {Problem} 500 for a file that cannot be used */
+export async function workerKeys(c: Context<HttpEnv>): Promise<WorkerKeys> {
   const workers = await c.get("source").workers();
   if (!workers.ok) throw new Problem(500, "configuration_error", workers.error);
+  const { globalWorkerToken: globalToken, signingSecret } = c.get("settings");
+  return { directory: workers.value, globalToken, signingSecret };
+}
+
+/** The worker that a request names must be the one it comes from. */
+function senderMismatch(path: string, sender: string, named: string): Problem {
+  const text = path.endsWith("/tasks/result")
+    ? `Forbidden: Authenticated worker '${sender}' cannot submit results for another worker '${named}'.`
+    : "Immediate sender ID mismatch";
+  return new Problem(403, "forbidden", text);
+}
+
+/**
+ * @param named the id in the path or the body
+ * @throws {Problem} 401, 403 or 400, unless the request's token fits the worker it names
+ */
+async function check(c: Context<HttpEnv>, named: string | undefined): Promise<void> {
+  const keys = await workerKeys(c);
   const token = readWorkerToken(c.req.raw.headers);
-  const global = c.get("settings").globalWorkerToken;
-  const known = authenticateWorker(workers.value, global, workerId, token);
-  if (!known.ok) throw new Problem(401, "unauthorized", known.error);
+  const header = readWorkerId(c.req.raw.headers);
+  const known = identifyWorker(keys, named ?? header, token, Date.now());
+  if (!known.ok) {
+    if (known.owner !== undefined && named !== undefined && c.req.path.endsWith("/tasks/result"))
+      throw senderMismatch(c.req.path, known.owner, named);
+    throw new Problem(known.status, known.status === 401 ? "unauthorized" : "forbidden", known.error);
+  }
+  const { workerId } = known;
   if (workerId === undefined) throw new Problem(400, "bad_request", "Missing required field: worker_id");
   if (!identifier.safeParse(workerId).success) {
     throw new Problem(400, "bad_request", "worker_id must be 1 to 128 letters, digits, '_' or '-'.");
   }
-  return workerId;
+  if (header !== undefined && header !== workerId) throw senderMismatch(c.req.path, header, workerId);
+  c.set("workerId", workerId);
+  c.set("workerToken", token ?? "");
+}
+
+/**
+ * Whose socket it is that names no worker in its path: the one a header names, or the one that has the token for its own.
+ * @returns undefined when it comes with the global token alone
+ * @throws {Problem} 401 for a token that opens nothing
+ */
+export async function ownerOfNamelessSocket(c: Context<HttpEnv>): Promise<string | undefined> {
+  const keys = await workerKeys(c);
+  const token = readWorkerToken(c.req.raw.headers);
+  const named = readWorkerId(c.req.raw.headers) ?? ownerOfToken(keys.directory, token ?? "");
+  const known = identifyWorker(keys, named, token, Date.now());
+  if (!known.ok) throw new Problem(known.status, known.status === 401 ? "unauthorized" : "forbidden", known.error);
+  return identifier.safeParse(known.workerId).data;
 }
 
 /** Lets a worker through whose token fits the id in the path. */
 export const requireWorkerInPath = createMiddleware<HttpEnv>(async (c, next) => {
-  c.set("workerId", await check(c, c.req.param("worker_id")));
+  await check(c, c.req.param("worker_id"));
   await next();
 });
 
-/** Lets a worker through whose token fits the `worker_id` in the body. */
+/** Lets a worker through whose token fits the `worker_id` in the body, and, where that is asked for, its signature the body. */
 export const requireWorkerInBody = createMiddleware<HttpEnv>(async (c, next) => {
   if (readWorkerToken(c.req.raw.headers) === undefined) {
     throw new Problem(401, "unauthorized", "Missing X-Worker-Token header");
   }
-  const body = await readJson(c.req.raw);
+  const text = await readText(c.req.raw);
+  const body = readGivenJson(text);
   const parsed = withWorkerId.safeParse(body);
   if (!parsed.success) {
     throw new Problem(400, "bad_json", "Invalid JSON body", {
       details: "The body must be a JSON object whose worker_id is a text.",
     });
   }
-  c.set("workerId", await check(c, parsed.data.worker_id));
+  await check(c, parsed.data.worker_id);
+  requireSignature(c, text, body);
   c.set("body", body);
   await next();
 });
+
+/** Messages that say how a worker is now: an old one must not come to count again. The others count once by their ids. */
+const seen = new SeenMessages(MAX_SEEN_MESSAGES);
+
+/**
+ * Where the deployment takes signed messages only, refuses any other.
+ * @throws {Problem} 403 with the model system's text
+ */
+export function requireSignature(c: Context<HttpEnv>, text: string, body: unknown): void {
+  if (!c.get("settings").signedMessages) return;
+  const now = Date.now();
+  const { path, method } = c.req;
+  const message = {
+    text,
+    body,
+    isEvent: path.endsWith("/events"),
+    workerId: c.get("workerId"),
+    token: c.get("workerToken"),
+  };
+  const checked = checkSignature(message, now);
+  if (!checked.ok) throw new Problem(403, "not_signed", checked.error);
+  const repeatable = method === "POST" && !path.endsWith("/register");
+  if (!repeatable && !seen.note(checked.signature, now)) {
+    throw new Problem(403, "not_signed", "Message was taken before (replay protection)");
+  }
+}

@@ -7,6 +7,7 @@ import { openLine } from "../../registry/call-shard.ts";
  * that its caller was still there.
  *
  * @param shard the one that has the worker
+ * @param said the query by which a worker of the later generation says what it takes now
  * @param callerGone aborted when the worker hangs up
  * @returns the task's JSON, or null when none came in time
  */
@@ -15,9 +16,10 @@ export async function pollTask(
   shard: string,
   workerId: string,
   waitMs: number,
+  said: URLSearchParams,
   callerGone: AbortSignal,
 ): Promise<string | null> {
-  const response = await openLine(env, shard, `/poll/${workerId}`);
+  const response = await openLine(env, shard, `/poll/${workerId}?${said}`);
   const line = response.webSocket;
   if (line === null) throw new Error("The registry did not open a line for a poll.");
   const { promise, resolve } = Promise.withResolvers<string | null>();

@@ -1,26 +1,37 @@
 import {
   heartbeat,
+  isLaterGeneration,
+  jsonObject,
   progressUpdate,
   reportedResult,
+  RXON_VERSION,
+  RXON_VERSION_HEADER,
   taskLog,
   workerEvent,
   workerRegistration,
 } from "@batuta/worker/protocol";
 import { type Context, Hono } from "hono";
-import { WORKER_SUBPROTOCOL } from "../../access/credentials.ts";
+import { createMiddleware } from "hono/factory";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
-import { callShard, openLine } from "../../registry/call-shard.ts";
+import { callShard } from "../../registry/call-shard.ts";
 import { homeOf } from "../../registry/shard-plan.ts";
 import { regionOfWorker } from "../../registry/worker-region.ts";
 import { tellJob } from "../../registry/worker-events.ts";
-import { checkBody, readOptionalJson } from "../body.ts";
+import { checkBody, readOptionalJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { requireWorkerInBody, requireWorkerInPath } from "../middleware/require-worker.ts";
+import {
+  ownerOfNamelessSocket,
+  requireSignature,
+  requireWorkerInBody,
+  requireWorkerInPath,
+} from "../middleware/require-worker.ts";
 import { Problem } from "../problem.ts";
+import { heartbeatAnswer, registrationAnswer, resultAnswer } from "../worker-answers.ts";
 import { pollTask } from "./long-poll.ts";
+import { openWorkerSocket } from "./worker-socket.ts";
 
 /** The shorter of what the worker asks for and what the deployment allows. */
 function pollMs(asked: string | undefined, allowedMs: number): number {
@@ -35,8 +46,25 @@ function homeOfWorker(c: Context<HttpEnv>, workerId: string, registered?: string
   return homeOf(c.get("settings").shards, regionOfWorker(c.req.raw, registered), workerId);
 }
 
+/** What a worker of the later generation says with its poll, for the registry. */
+function pollWishes(query: Record<string, string>): URLSearchParams {
+  const { available_skills: available, hot_skills: hot } = query;
+  return new URLSearchParams({
+    ...(available !== undefined && { available_skills: available }),
+    ...(hot !== undefined && { hot_skills: hot }),
+  });
+}
+
+/** Tells workers that ask for it which version of their protocol is spoken here. */
+const rxonVersion = createMiddleware<HttpEnv>(async (c, next) => {
+  await next();
+  if (c.req.header(RXON_VERSION_HEADER) !== undefined && c.res.status !== 101)
+    c.header(RXON_VERSION_HEADER, RXON_VERSION);
+});
+
 /** The routes below `/_worker` (spec §5). All need a worker's token. */
 export const workerApi = new Hono<HttpEnv>()
+  .use(rxonVersion)
   .post("/workers/register", requireWorkerInBody, async (c) => {
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
     const home = homeOfWorker(c, registration.worker_id, registration.region);
@@ -47,29 +75,37 @@ export const workerApi = new Hono<HttpEnv>()
     c.executionCtx.waitUntil(
       sent.catch((error: unknown) => log(settings, "WARNING", "history.delayed", { error: String(error) })),
     );
-    return c.json({ status: "registered" });
+    return c.json(registrationAnswer(registration, c.req.header(RXON_VERSION_HEADER)));
   })
   .patch("/workers/:worker_id", requireWorkerInPath, async (c) => {
     const workerId = c.get("workerId");
-    const body = await readOptionalJson(c.req.raw);
+    const text = await readText(c.req.raw);
+    const body = readOptionalJson(text);
     const empty = typeof body !== "object" || body === null || Object.keys(body).length === 0;
+    if (!empty) requireSignature(c, text, body);
     const update = empty ? null : checkBody(heartbeat, body, "heartbeat");
+    // The first generation's workers may say any name: it changes nothing.
+    if (update !== null && isLaterGeneration(update) && (update["worker_id"] ?? workerId) !== workerId) {
+      throw new Problem(403, "forbidden", "Immediate sender ID mismatch");
+    }
     const worker = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.heartbeat(workerId, update));
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
-    return c.json(update === null ? { status: "ttl_refreshed" } : worker);
+    return c.json(heartbeatAnswer(update, worker));
   })
   .get("/workers/:worker_id/tasks/next", requireWorkerInPath, async (c) => {
     const waitMs = pollMs(c.req.query("timeout"), c.get("settings").pollMs);
     const workerId = c.get("workerId");
-    const task = await pollTask(c.env, homeOfWorker(c, workerId), workerId, waitMs, c.req.raw.signal);
+    const home = homeOfWorker(c, workerId);
+    const task = await pollTask(c.env, home, workerId, waitMs, pollWishes(c.req.query()), c.req.raw.signal);
     return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
   })
   .post("/tasks/result", requireWorkerInBody, async (c) => {
     const result = checkBody(reportedResult, c.get("body"), "result");
     const workerId = c.get("workerId");
     const ack = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.result(workerId, result));
-    if (ack.reason === "job_not_found") throw new Problem(404, "job_not_found", "Job not found");
-    return c.json(ack);
+    const answer = resultAnswer(jsonObject.parse(c.get("body")), ack);
+    if (answer === null) throw new Problem(404, "job_not_found", "Job not found");
+    return c.json(answer);
   })
   .post("/tasks/progress", requireWorkerInBody, async (c) => {
     const update = checkBody(progressUpdate, c.get("body"), "progress update");
@@ -85,15 +121,11 @@ export const workerApi = new Hono<HttpEnv>()
     const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
     return c.json(error === null ? { status: "event_accepted" } : { status: "error", message: error });
   })
-  .get("/ws/:worker_id", requireWorkerInPath, async (c) => {
-    if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
-      throw new Problem(426, "upgrade_required", "This is a WebSocket endpoint.", {
-        headers: { Upgrade: "websocket" },
-      });
-    }
+  .get("/ws", async (c) => {
+    const workerId = await ownerOfNamelessSocket(c);
+    return openWorkerSocket(c, homeOfWorker(c, workerId ?? ""), workerId);
+  })
+  .get("/ws/:worker_id", requireWorkerInPath, (c) => {
     const workerId = c.get("workerId");
-    const response = await openLine(c.env, homeOfWorker(c, workerId), `/ws/${workerId}`);
-    const offered = c.req.header("Sec-WebSocket-Protocol")?.includes(WORKER_SUBPROTOCOL) === true;
-    const headers = offered ? { "Sec-WebSocket-Protocol": WORKER_SUBPROTOCOL } : {};
-    return new Response(null, { status: 101, webSocket: response.webSocket, headers });
+    return openWorkerSocket(c, homeOfWorker(c, workerId), workerId);
   });

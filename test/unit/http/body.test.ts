@@ -100,10 +100,8 @@ describe("a body that is not JSON", () => {
     }
   });
 
-  test("counts as none where none is needed", async () => {
-    expect(
-      await Promise.all([readOptionalJson(post(null)), readOptionalJson(post("{")), readOptionalJson(post('{"a":1}'))]),
-    ).toEqual([null, null, { a: 1 }]);
+  test("counts as none where none is needed", () => {
+    expect([readOptionalJson(""), readOptionalJson("{"), readOptionalJson('{"a":1}')]).toEqual([null, null, { a: 1 }]);
   });
 });
 
@@ -145,7 +143,7 @@ describe("a body that is too large", () => {
   });
 
   test("is too large where a body is optional, too", async () => {
-    expect(await problemOf(readOptionalJson(post(`${full} `)))).toMatchObject(answer);
+    expect(await problemOf(readJsonOrNothing(post(`${full} `)))).toMatchObject(answer);
   });
 });
 

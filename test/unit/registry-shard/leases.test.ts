@@ -150,11 +150,13 @@ describe("a polling worker", () => {
     expect(shard.sqlite.alarms.at(-1)).toBe(T0 + 100_000 + TTL);
   });
 
-  test("loses its lease, and is forgotten, when it gives none", async () => {
+  test("loses its lease when it gives none, and is forgotten after a day", async () => {
     shard.poll("w");
     shard.offer(offerFor("t"));
     await at(TTL);
     expect(shard.told).toEqual([["t", 1, "worker_gone"]]);
+    expect(shard.store.workers()).toMatchObject([{ info: { worker_id: "w" }, lapsed: true }]);
+    await at(TTL + 24 * 3_600_000);
     expect([shard.roster.get("w"), shard.store.workers()]).toEqual([null, []]);
   });
 });

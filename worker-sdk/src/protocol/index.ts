@@ -1,5 +1,6 @@
 /** The wire format between orchestrator and workers: the single source both sides import. */
 export * from "./identifiers.ts";
+export * from "./generations.ts";
 export * from "./worker.ts";
 export * from "./task.ts";
 export * from "./frames.ts";

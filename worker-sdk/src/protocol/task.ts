@@ -58,8 +58,8 @@ export type TaskResult = z.infer<typeof taskResult>;
 function nested(body: unknown): unknown {
   const flat = flatResult.safeParse(body);
   if (!flat.success || flat.data.result !== undefined) return body;
-  const { result: _result, status, data, error, ...ids } = flat.data;
-  return { ...ids, result: { status, data, error } };
+  const { result: _result, status, data, error, data_metadata, security: _security, ...ids } = flat.data;
+  return { ...ids, result: { status, data, error, ...(data_metadata !== undefined && { data_metadata }) } };
 }
 
 const flatResult = z.looseObject({
@@ -67,6 +67,8 @@ const flatResult = z.looseObject({
   status: z.unknown().optional(),
   data: z.unknown().optional(),
   error: z.unknown().optional(),
+  data_metadata: z.unknown().optional(),
+  security: z.unknown().optional(),
 });
 
 /** A result as either generation of workers posts it. */

@@ -1,0 +1,36 @@
+import { isLaterGeneration, type Heartbeat, type WorkerRegistration } from "@batuta/worker/protocol";
+import { isLeaving } from "./standing.ts";
+
+/** A registration as it is kept: what its sender stamped and signed it with is between it and the edge. */
+export function withoutEnvelope(message: WorkerRegistration): WorkerRegistration {
+  const { security: _security, timestamp: _timestamp, ...said } = message;
+  return said;
+}
+
+/** What is known of a worker after a heartbeat, and whether it must say all its skills again. */
+export interface Learned {
+  readonly info: WorkerRegistration;
+  readonly needsFullSync: boolean;
+}
+
+/**
+ * What a heartbeat changes. One of the later generation says its skills only when they changed, and names them by a hash
+ * otherwise; the lists of what it can take now and has loaded it leaves out when they are empty.
+ */
+export function learnFrom(before: WorkerRegistration, update: Heartbeat): Learned {
+  const { worker_id: _id, security: _security, timestamp: _timestamp, ...changes } = update;
+  if (!isLaterGeneration(update)) return { info: { ...before, ...changes }, needsFullSync: false };
+  const { supported_skills: skills, skills_hash: hash, ...state } = changes;
+  const leaving = isLeaving(update.status);
+  const takesNothing = update.status !== undefined && update.status !== "idle";
+  const info = {
+    ...before,
+    ...state,
+    hot_skills: update.hot_skills ?? [],
+    ...(takesNothing && { available_skills: update.available_skills ?? [] }),
+    // A worker that leaves says that it has no skills, and need not mean it for good.
+    ...(skills !== undefined && !leaving && { supported_skills: skills, skills_hash: hash }),
+  };
+  const known = skills !== undefined || leaving || hash === undefined || hash === before["skills_hash"];
+  return { info, needsFullSync: !known };
+}

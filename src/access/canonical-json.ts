@@ -1,0 +1,62 @@
+/** A number as it was written: a double does not hold every integer. */
+class WrittenNumber {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const WHOLE = /^-?\d+$/;
+
+/**
+ * The one text of a JSON message over which its signature is made (reference D.10): members in the order of their code
+ * points, no space, members that are null left out, whole numbers without a fraction, other numbers in the shortest form.
+ *
+ * @param text the message as it came
+ * @param omitted members of the message itself that the signature does not cover
+ * @returns the text, or null when the message is not a JSON object
+ */
+export function canonicalJson(text: string, omitted: readonly string[]): string | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
+      typeof value === "number" ? new WrittenNumber(context?.source ?? String(value)) : value,
+    );
+  } catch {
+    return null;
+  }
+  if (typeof message !== "object" || message === null) return null;
+  if (Array.isArray(message) || message instanceof WrittenNumber) return null;
+  return writeMembers(Object.entries(message).filter(([name]) => !omitted.includes(name)));
+}
+
+function write(value: unknown): string {
+  if (value instanceof WrittenNumber) return writeNumber(value.text);
+  if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
+  if (typeof value === "object" && value !== null) return writeMembers(Object.entries(value));
+  return JSON.stringify(value);
+}
+
+function writeMembers(members: readonly [string, unknown][]): string {
+  const kept = members.filter(([, value]) => value !== null).toSorted(([one], [other]) => byCodePoint(one, other));
+  return `{${kept.map(([name, value]) => `${JSON.stringify(name)}:${write(value)}`).join(",")}}`;
+}
+
+/** Units of UTF-16 would put what lies beyond U+FFFF before U+E000. */
+function byCodePoint(one: string, other: string): number {
+  const ones = [...one];
+  const others = [...other];
+  for (const [at, character] of ones.entries()) {
+    const difference = (character.codePointAt(0) ?? 0) - (others[at]?.codePointAt(0) ?? -1);
+    if (difference !== 0) return difference;
+  }
+  return ones.length - others.length;
+}
+
+function writeNumber(text: string): string {
+  if (WHOLE.test(text)) return text === "-0" ? "0" : text;
+  const value = Number(text);
+  if (Number.isInteger(value)) return BigInt(value).toString();
+  // Python's writer goes over to exponents one decimal place earlier than JavaScript.
+  return Math.abs(value) < 1e-5 ? value.toExponential() : String(value);
+}

@@ -1,0 +1,70 @@
+import { createHmac } from "node:crypto";
+import { z } from "zod";
+import { canonicalJson } from "./canonical-json.ts";
+import { digestToken, sameDigest } from "./token-digest.ts";
+
+/** How far a message's timestamp may be from this clock, before and after. */
+export const SIGNED_WITHIN_SECONDS = 60;
+
+/** Members that no signature covers. A relay adds itself to the chain of an event on its way. */
+const UNSIGNED = ["security", "_signature"];
+const UNSIGNED_OF_EVENT = [...UNSIGNED, "bubbling_chain"];
+
+const stamped = z.looseObject({ timestamp: z.int() });
+const secured = z.looseObject({ security: z.looseObject({}) });
+const signed = z.looseObject({ security: z.looseObject({ signature: z.string().min(1) }) });
+const signedBy = z.looseObject({ security: z.looseObject({ signer_id: z.string() }) });
+
+/** A message of a worker, and what is known of its sender. */
+export interface SignedMessage {
+  /** The body as it came. */
+  readonly text: string;
+  /** The same, read. */
+  readonly body: unknown;
+  readonly isEvent: boolean;
+  /** Whom the token was checked for. */
+  readonly workerId: string;
+  /** The token that came with the message: what the worker signs with. */
+  readonly token: string;
+}
+
+/** The signature, so that the same message can be known when it comes again; or why the message is not to be trusted. */
+export type SignatureCheck = { readonly ok: true; readonly signature: string } | { readonly ok: false; error: string };
+
+/**
+ * Checks the time and the signature of a message (reference D.10).
+ * @param now epoch ms
+ */
+export function checkSignature(message: SignedMessage, now: number): SignatureCheck {
+  const { text, body, workerId, token } = message;
+  const stamp = stamped.safeParse(body);
+  if (!stamp.success) return refused("Missing required timestamp for replay protection");
+  if (Math.abs(Math.floor(now / 1000) - stamp.data.timestamp) > SIGNED_WITHIN_SECONDS) {
+    return refused("Message timestamp expired (replay protection)");
+  }
+  if (!secured.safeParse(body).success) return refused("Missing required security context");
+  const named = signed.safeParse(body);
+  if (!named.success) return refused("Missing required cryptographic signature");
+  const signer = signedBy.safeParse(body);
+  if (signer.success && signer.data.security.signer_id !== workerId) {
+    return refused(`Message signer ID '${signer.data.security.signer_id}' does not match worker ID '${workerId}'`);
+  }
+  const covered = canonicalJson(text, message.isEvent ? UNSIGNED_OF_EVENT : UNSIGNED);
+  const { signature } = named.data.security;
+  const right = covered !== null && sameText(signature.toLowerCase(), signatureOf(covered, token));
+  return right ? { ok: true, signature } : refused("Invalid cryptographic signature");
+}
+
+function refused(error: string): SignatureCheck {
+  return { ok: false, error };
+}
+
+/** HMAC-SHA256 in hex, keyed by the worker's token. */
+function signatureOf(covered: string, token: string): string {
+  return createHmac("sha256", token).update(covered).digest("hex");
+}
+
+/** In a time that does not depend on where the texts differ. */
+function sameText(one: string, other: string): boolean {
+  return sameDigest(digestToken(one), digestToken(other));
+}

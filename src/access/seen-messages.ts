@@ -1,0 +1,28 @@
+import { SIGNED_WITHIN_SECONDS } from "./message-signature.ts";
+
+/** How long a message may come again: its timestamp may lie ahead of the clock and then lasts twice as long. */
+const REPEATABLE_MS = 2 * SIGNED_WITHIN_SECONDS * 1000;
+
+/**
+ * Remembers the signatures of messages that must not be taken twice. It lives in one isolate, so it makes replays
+ * harder and does not rule them out; it is bounded, so that it forgets the oldest when many come at once.
+ */
+export class SeenMessages {
+  readonly #seen = new Map<string, number>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Notes a message. @returns whether it is new */
+  note(signature: string, now: number): boolean {
+    for (const [oldest, at] of this.#seen) {
+      if (at > now - REPEATABLE_MS && this.#seen.size < this.#limit) break;
+      this.#seen.delete(oldest);
+    }
+    if (this.#seen.has(signature)) return false;
+    this.#seen.set(signature, now);
+    return true;
+  }
+}
