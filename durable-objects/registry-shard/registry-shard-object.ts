@@ -32,7 +32,7 @@ import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
 import { ShardAlarm } from "./shard-alarm.ts";
 import { ShardStore } from "./shard-store.ts";
-import { closeQuietly, sendFrame } from "./sockets.ts";
+import { closeQuietly } from "./sockets.ts";
 import { firstDeadline, isLeaving, whyBarred } from "./standing.ts";
 import { StandingStore } from "./standing-store.ts";
 import { Standings } from "./standings.ts";

@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /** A number as it was written: a double does not hold every integer. */
 class WrittenNumber {
   readonly text: string;
@@ -42,15 +44,9 @@ function writeMembers(members: readonly [string, unknown][]): string {
   return `{${kept.map(([name, value]) => `${JSON.stringify(name)}:${write(value)}`).join(",")}}`;
 }
 
-/** Units of UTF-16 would put what lies beyond U+FFFF before U+E000. */
+/** The order of UTF-8, which JavaScript's own is not beyond U+FFFF. */
 function byCodePoint(one: string, other: string): number {
-  const ones = [...one];
-  const others = [...other];
-  for (const [at, character] of ones.entries()) {
-    const difference = (character.codePointAt(0) ?? 0) - (others[at]?.codePointAt(0) ?? -1);
-    if (difference !== 0) return difference;
-  }
-  return ones.length - others.length;
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }
 
 function writeNumber(text: string): string {

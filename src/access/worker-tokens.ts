@@ -4,7 +4,7 @@ import { digestToken, sameDigest } from "./token-digest.ts";
 import { authenticateWorker, type WorkerDirectory } from "./workers.ts";
 
 /** How long tokens last, seconds. A refresh token is for a worker that was away for a while. */
-export const ACCESS_TOKEN_SECONDS = 3600;
+const ACCESS_TOKEN_SECONDS = 3600;
 const REFRESH_TOKEN_SECONDS = 86_400;
 
 /** Keeps what is signed here from being taken for something else that the same secret signs. */

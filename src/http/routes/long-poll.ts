@@ -19,7 +19,7 @@ export async function pollTask(
   said: URLSearchParams,
   callerGone: AbortSignal,
 ): Promise<string | null> {
-  const response = await openLine(env, shard, `/poll/${workerId}?${said}`);
+  const response = await openLine(env, shard, `/poll/${workerId}?${said.toString()}`);
   const line = response.webSocket;
   if (line === null) throw new Error("The registry did not open a line for a poll.");
   const { promise, resolve } = Promise.withResolvers<string | null>();

@@ -5,10 +5,10 @@ import { parseWorkers } from "../../../src/access/workers.ts";
 const NOW = 1_800_000_000_000;
 const HOUR = 3_600_000;
 
-function keysOf(workers: string, { globalToken = "global" as string | null, signingSecret = "sixteen letters" } = {}) {
+function keysOf(workers: string, { signingSecret = "sixteen letters" } = {}) {
   const parsed = parseWorkers(workers);
   if (!parsed.ok) throw new Error(parsed.error);
-  return { directory: parsed.value, globalToken, signingSecret };
+  return { directory: parsed.value, globalToken: "global", signingSecret };
 }
 const keys = keysOf(`[workers.own]\ntoken = "individual"`);
 
