@@ -28,6 +28,10 @@ export interface RequestFailure {
 
 export type Reply<Value> = { ok: true; value: Value } | { ok: false; failure: RequestFailure };
 
+/** `warning` tells of what does not keep the worker from working, such as an old version of the protocol (reference D.8). */
+const registrationAnswer = z.looseObject({ warning: z.string().nullish().catch(undefined) });
+type RegistrationAnswer = z.infer<typeof registrationAnswer>;
+
 /** Answer to an event: taken, or refused and why. */
 const eventAnswer = z.looseObject({ status: z.string(), message: z.string().optional() });
 
@@ -66,8 +70,8 @@ export class HttpClient {
     this.#fetch = fetch;
   }
 
-  register(body: WorkerRegistration, signal?: AbortSignal): Promise<Reply<unknown>> {
-    return this.#request("POST", "/_worker/workers/register", z.unknown(), { body, signal });
+  register(body: WorkerRegistration, signal?: AbortSignal): Promise<Reply<RegistrationAnswer | undefined>> {
+    return this.#request("POST", "/_worker/workers/register", registrationAnswer, { body, signal });
   }
 
   heartbeat(body: Heartbeat, signal?: AbortSignal): Promise<Reply<HeartbeatAnswer | undefined>> {

@@ -48,7 +48,10 @@ export class Registration {
   async attempt(signal: AbortSignal): Promise<RequestFailure | undefined> {
     const reply = await this.#parts.http.register(this.#body(), signal);
     if (reply.ok) {
-      this.#parts.logger.info("worker.registered", { orchestrator: this.#parts.orchestrator.url });
+      const { url } = this.#parts.orchestrator;
+      const warning = reply.value?.warning;
+      this.#parts.logger.info("worker.registered", { orchestrator: url });
+      if (warning) this.#parts.logger.warn("worker.registered_with_warning", { orchestrator: url, warning });
       return undefined;
     }
     if (!signal.aborted) this.#parts.presence.set("away");

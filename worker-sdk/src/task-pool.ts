@@ -114,12 +114,14 @@ export class TaskPool {
 
   /** Resolves as soon as no task is here. */
   idle(): Promise<void> {
-    return this.#until(() => this.load === 0);
-  }
-
-  /** Resolves as soon as another task may be taken, or `signal` is aborted. */
-  room(signal: AbortSignal): Promise<void> {
-    return this.#until(() => this.hasRoom || signal.aborted, signal);
+    if (this.load === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stopListening = this.onChange(() => {
+        if (this.load > 0) return;
+        stopListening();
+        resolve();
+      });
+    });
   }
 
   /** Starts the tasks there is room for, the first come first. */
@@ -171,19 +173,5 @@ export class TaskPool {
 
   #changed(): void {
     for (const listener of this.#listeners) listener();
-  }
-
-  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
-    if (condition()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!condition()) return;
-        stopListening();
-        signal?.removeEventListener("abort", check);
-        resolve();
-      };
-      const stopListening = this.onChange(check);
-      signal?.addEventListener("abort", check);
-    });
   }
 }

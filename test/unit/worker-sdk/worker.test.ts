@@ -57,6 +57,22 @@ describe("registration", () => {
     await expect(worker.run({ handleSignals: false })).rejects.toThrow("HTTP 301");
   });
 
+  it("passes on what the orchestrator warns of", async () => {
+    const { worker, orchestrator, log } = workerBench({ websockets: false });
+    orchestrator.answerNext(REGISTER, () => Response.json({ status: "registered", warning: "old protocol" }));
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    await settle();
+    expect(log).toContainEqual({
+      level: "warn",
+      event: "worker.registered_with_warning",
+      orchestrator: "http://localhost:8080",
+      warning: "old protocol",
+    });
+    await worker.stop();
+    await running;
+  });
+
   it("is given up by a stop", async () => {
     const { worker, orchestrator, sockets } = workerBench();
     orchestrator.answerNext(REGISTER, connectionRefused);
