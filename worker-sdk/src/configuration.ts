@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { DelayBounds } from "./backoff.ts";
 import { identifier } from "./protocol/index.ts";
 import type { CapacityChecker } from "./availability.ts";
 import { ConfigurationError } from "./errors.ts";
@@ -49,7 +50,17 @@ export interface WorkerOptions extends ProfileOptions {
   heartbeatDebounceDelay?: number;
   /** How long one poll waits for a task. [TASK_POLL_TIMEOUT; 30] */
   taskPollTimeout?: number;
-  /** Attempts to hand a result over by HTTP. [RESULT_MAX_RETRIES; 5] */
+  /** Pause after the first poll that fails; it doubles from there. [POLL_BACKOFF_INITIAL; 1] */
+  pollBackoffInitial?: number;
+  /** Longest of these pauses. [POLL_BACKOFF_MAX; 60] */
+  pollBackoffMax?: number;
+  /** Pause after the first registration that fails; it doubles from there. [REGISTRATION_RETRY_INITIAL_DELAY; 1] */
+  registrationRetryInitialDelay?: number;
+  /** Longest of these pauses. [REGISTRATION_RETRY_MAX_DELAY; 60] */
+  registrationRetryMaxDelay?: number;
+  /** Shortest pause after an answer 429 that does not say how long. [RATE_LIMIT_BACKOFF_FLOOR; 30] */
+  rateLimitBackoffFloor?: number;
+  /** Attempts to hand a result over by HTTP in one round. [RESULT_MAX_RETRIES; 5] */
   resultMaxRetries?: number;
   /** Delay before the second of these attempts; it doubles from there. [RESULT_RETRY_INITIAL_DELAY; 1] */
   resultRetryInitialDelay?: number;
@@ -89,6 +100,9 @@ export interface Configuration {
   heartbeatIntervalMs: number;
   heartbeatDebounceMs: number;
   taskPollTimeoutMs: number;
+  pollBackoff: DelayBounds;
+  registrationBackoff: DelayBounds;
+  rateLimitFloorMs: number;
   resultMaxRetries: number;
   resultRetryInitialDelayMs: number;
   /** Undefined for none. */
@@ -116,7 +130,8 @@ const level = z
   .toUpperCase()
   .pipe(z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`));
 
-const settingsSchema = z.object({
+/** Options that an environment variable may give too, by name, with their defaults. */
+export const settingsSchema = z.object({
   workerId: identifier.default(() => `worker-${crypto.randomUUID()}`),
   workerType: z.string().default("generic"),
   orchestratorUrl: httpAddress.default("http://localhost:8080"),
@@ -131,6 +146,11 @@ const settingsSchema = z.object({
   heartbeatInterval: positiveSeconds.default(15),
   heartbeatDebounceDelay: seconds.default(0.1),
   taskPollTimeout: positiveSeconds.default(30),
+  pollBackoffInitial: positiveSeconds.default(1),
+  pollBackoffMax: positiveSeconds.default(60),
+  registrationRetryInitialDelay: positiveSeconds.default(1),
+  registrationRetryMaxDelay: positiveSeconds.default(60),
+  rateLimitBackoffFloor: seconds.default(30),
   resultMaxRetries: wholeNumber(1).default(5),
   resultRetryInitialDelay: seconds.default(1),
   spoolDir: z.union([z.string(), z.literal(false)]).optional(),
@@ -144,7 +164,7 @@ const settingsSchema = z.object({
 type SettingName = keyof typeof settingsSchema.shape;
 
 /** The environment variables of each setting; the first that is set counts. */
-const VARIABLES: Record<SettingName, readonly string[]> = {
+export const VARIABLES: Record<SettingName, readonly string[]> = {
   workerId: ["WORKER_ID"],
   workerType: ["WORKER_TYPE"],
   orchestratorUrl: ["ORCHESTRATOR_URL"],
@@ -159,6 +179,11 @@ const VARIABLES: Record<SettingName, readonly string[]> = {
   heartbeatInterval: ["HEARTBEAT_INTERVAL"],
   heartbeatDebounceDelay: ["WORKER_HEARTBEAT_DEBOUNCE_DELAY"],
   taskPollTimeout: ["TASK_POLL_TIMEOUT"],
+  pollBackoffInitial: ["POLL_BACKOFF_INITIAL"],
+  pollBackoffMax: ["POLL_BACKOFF_MAX"],
+  registrationRetryInitialDelay: ["REGISTRATION_RETRY_INITIAL_DELAY"],
+  registrationRetryMaxDelay: ["REGISTRATION_RETRY_MAX_DELAY"],
+  rateLimitBackoffFloor: ["RATE_LIMIT_BACKOFF_FLOOR"],
   resultMaxRetries: ["RESULT_MAX_RETRIES"],
   resultRetryInitialDelay: ["RESULT_RETRY_INITIAL_DELAY"],
   spoolDir: ["WORKER_SPOOL_DIR"],
@@ -206,6 +231,9 @@ export function configure(options: WorkerOptions, environment: Record<string, st
     heartbeatIntervalMs: settings.heartbeatInterval * 1000,
     heartbeatDebounceMs: settings.heartbeatDebounceDelay * 1000,
     taskPollTimeoutMs: settings.taskPollTimeout * 1000,
+    pollBackoff: boundsOf(settings.pollBackoffInitial, settings.pollBackoffMax),
+    registrationBackoff: boundsOf(settings.registrationRetryInitialDelay, settings.registrationRetryMaxDelay),
+    rateLimitFloorMs: settings.rateLimitBackoffFloor * 1000,
     resultRetryInitialDelayMs: settings.resultRetryInitialDelay * 1000,
     shutdownTimeoutMs: settings.shutdownTimeout * 1000,
   };
@@ -224,6 +252,11 @@ function spoolFolder(
   if (chosen !== undefined) return chosen;
   const state = XDG_STATE_HOME || LOCALAPPDATA || (HOME && `${HOME}/.local/state`);
   return state && workerId && `${state}/batuta-worker/${workerId}/results`;
+}
+
+/** @param longest seconds, as `first`; of the two the longer counts */
+function boundsOf(first: number, longest: number): DelayBounds {
+  return { baseMs: first * 1000, capMs: Math.max(first, longest) * 1000 };
 }
 
 function isSettingName(name: string): name is SettingName {

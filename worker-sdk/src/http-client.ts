@@ -60,10 +60,21 @@ export class HttpClient {
   readonly #workerPath: string;
   readonly #token: string | undefined;
   readonly #fetch: Runtime["fetch"];
+  readonly #rateLimitFloorMs: number;
   #clockAheadMs = 0;
 
-  /** @param baseUrl without a slash at its end */
-  constructor(baseUrl: string, workerId: string, token: string | undefined, fetch: Runtime["fetch"]) {
+  /**
+   * @param baseUrl without a slash at its end
+   * @param rateLimitFloorMs what an answer 429 is taken to ask for when it does not say how long to wait
+   */
+  constructor(
+    baseUrl: string,
+    workerId: string,
+    token: string | undefined,
+    fetch: Runtime["fetch"],
+    rateLimitFloorMs = 0,
+  ) {
+    this.#rateLimitFloorMs = rateLimitFloorMs;
     this.#baseUrl = baseUrl;
     this.#workerPath = `/_worker/workers/${workerId}`;
     this.#token = token;
@@ -138,7 +149,9 @@ export class HttpClient {
       });
       this.#setClock(response.headers.get("Date"));
       const text = await response.text();
-      return response.ok ? readAnswer(text, answer) : { ok: false, failure: readFailure(response, text) };
+      return response.ok
+        ? readAnswer(text, answer)
+        : { ok: false, failure: readFailure(response, text, this.#rateLimitFloorMs) };
     } catch (error) {
       return { ok: false, failure: { message: describeError(error), retryable: true } };
     } finally {
@@ -157,11 +170,12 @@ function readAnswer<Value>(text: string, answer: z.ZodType<Value>): Reply<Value 
   return { ok: false, failure: { message, retryable: true } };
 }
 
-function readFailure(response: Response, text: string): RequestFailure {
+function readFailure(response: Response, text: string, rateLimitFloorMs: number): RequestFailure {
   const { status, headers } = response;
   const said = problem.safeParse(parseJson(text));
   const detail = said.success ? said.data.error : (headers.get("Location") ?? response.statusText);
-  const retryAfterMs = parseRetryAfter(headers.get("Retry-After"), Date.now());
+  const asked = parseRetryAfter(headers.get("Retry-After"), Date.now());
+  const retryAfterMs = asked ?? (status === 429 && rateLimitFloorMs > 0 ? rateLimitFloorMs : undefined);
   return {
     status,
     message: `HTTP ${status}: ${detail}`,

@@ -13,8 +13,6 @@ import type { EventAnswer } from "./task-context.ts";
 import type { TaskOrigin } from "./task-pool.ts";
 import type { Transport } from "./transport.ts";
 
-const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
-
 /** Results of an earlier run that are handed over at the same time. */
 const RESTORE_LANES = 4;
 
@@ -149,7 +147,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     if (signal.aborted) return false;
     presence.set("away");
     const { status, message, retryAfterMs } = reply.failure;
-    const backoffMs = exponentialDelay(this.#failures++, RETRY_BOUNDS, random);
+    const backoffMs = exponentialDelay(this.#failures++, this.#parts.configuration.pollBackoff, random);
     const delayMs = Math.round(atLeastRetryAfter(backoffMs, retryAfterMs, random));
     logger.warn("poll.failed", { orchestrator: this.#parts.orchestrator.url, error: message, retry_in_ms: delayMs });
     void this.#pause(delayMs, status === 404, signal);

@@ -42,7 +42,13 @@ export class OrchestratorLinks {
     const partsFor = (orchestrator: Orchestrator): LinkParts => {
       const { openSocket, random } = runtime;
       const fetch: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
-      const http = new HttpClient(orchestrator.url, configuration.workerId, orchestrator.token, fetch);
+      const http = new HttpClient(
+        orchestrator.url,
+        configuration.workerId,
+        orchestrator.token,
+        fetch,
+        configuration.rateLimitFloorMs,
+      );
       const presence = new Presence();
       const shared = { configuration, orchestrator, presence, availability, http, random, logger };
       return { ...shared, registration: new Registration(shared), pool, commands, spool, openSocket };

@@ -5,8 +5,6 @@ import type { RequestFailure } from "./http-client.ts";
 import type { LinkParts } from "./link-parts.ts";
 import { sleep } from "./sleep.ts";
 
-const RETRY_BOUNDS = { baseMs: 1_000, capMs: 60_000 };
-
 type RegistrationParts = Pick<
   LinkParts,
   "configuration" | "orchestrator" | "presence" | "availability" | "http" | "random" | "logger"
@@ -59,11 +57,12 @@ export class Registration {
   }
 
   async #retry(signal: AbortSignal, inspect: (failure: RequestFailure) => void): Promise<void> {
+    const { registrationBackoff } = this.#parts.configuration;
     for (let failures = 0; !signal.aborted; failures++) {
       const failure = await this.attempt(signal);
       if (failure === undefined || signal.aborted) return;
       inspect(failure);
-      const backoffMs = exponentialDelay(failures, RETRY_BOUNDS, this.#parts.random);
+      const backoffMs = exponentialDelay(failures, registrationBackoff, this.#parts.random);
       const delayMs = Math.round(atLeastRetryAfter(backoffMs, failure.retryAfterMs, this.#parts.random));
       this.#parts.logger.warn("worker.registration_failed", {
         orchestrator: this.#parts.orchestrator.url,

@@ -53,6 +53,21 @@ describe("a worker that polls", () => {
     await running;
   });
 
+  it("leaves an orchestrator alone that has enough of it, and one that fails as long as it is told to", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false, pollBackoffInitial: 4, pollBackoffMax: 6 });
+    const away = problem(503, "away");
+    orchestrator.answerNext(NEXT, problem(429, "Too Many Requests"), away, away, away);
+    worker.task("work", () => {});
+    const start = Date.now();
+    const running = worker.run({ handleSignals: false });
+    await pass(60_000);
+    const polls = orchestrator.to(NEXT).map(({ at }) => at - start);
+    // Half a minute and a twentieth; then three quarters of a pause that grows.
+    expect(polls.slice(0, 5)).toEqual([0, 31_500, 36_000, 40_500, 45_000]);
+    await worker.stop();
+    await running;
+  });
+
   it("asks again at once when a poll has waited in vain", async () => {
     const { worker, orchestrator } = workerBench({ websockets: false });
     worker.task("work", () => {});
