@@ -67,6 +67,6 @@ function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardA
 
 function occupied(member: Member): string {
   const held = member.leases.size;
-  if (member.slots !== null) return `all of its ${member.slots} slots are taken`;
+  if (member.slots !== null) return `has ${held} of ${member.slots} tasks at once`;
   return held === 0 ? "does not ask for a task at present" : `has ${held} and does not ask for more at present`;
 }

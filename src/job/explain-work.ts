@@ -5,6 +5,11 @@ import type { MachineSettings, Task } from "./record.ts";
 import { runTimeMs } from "./work.ts";
 
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+/** A number and what it counts. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 const seconds = (ms: number) => `${Math.max(0, Math.round(ms / 1000))} s`;
 
 /** Where one piece of work is, and what keeps it from moving. */
@@ -74,14 +79,14 @@ export function shortWork(task: Task, found: TaskExplanation | null, now: number
   if (task.child !== null) return `Waits for its child job ${task.id} (blueprint '${task.child}').`;
   if (found === null) return `Task '${type}' is out; the registry could not be asked about it.`;
   if (found.is === "held") {
-    return `Worker ${found.workerId} has task '${type}' since ${seconds(now - found.since)}, and was last heard of ${seconds(now - found.seenAt)} ago.`;
+    return `Worker ${found.workerId} has had task '${type}' for ${seconds(now - found.since)}, and was last heard of ${seconds(now - found.seenAt)} ago.`;
   }
-  const since = `since ${seconds(now - task.dispatchedAt)}`;
+  const long = `for ${seconds(now - task.dispatchedAt)}`;
   if (found.is === "unknown")
-    return `Task '${type}' is on its way to the registry ${since}. ${workersText(type, found)}`;
-  const line = found.place.ahead === 0 ? "" : ` About ${found.place.ahead} tasks go before it.`;
+    return `Task '${type}' has been on its way to the registry ${long}. ${workersText(type, found)}`;
+  const line = found.place.ahead === 0 ? "" : ` About ${counted(found.place.ahead, "task")} before it in the line.`;
   const why = found.block === null ? workersText(type, found) : blockText(found.block);
-  return `Task '${type}' waits for a worker ${since}: ${why}${line}`;
+  return `Task '${type}' has waited for a worker ${long}: ${why}${line}`;
 }
 
 /** What keeps the workers from taking it, in one sentence. */
@@ -90,7 +95,7 @@ function workersText(type: string, { workers, moreWorkers, otherWorkers, otherTy
     const others =
       otherWorkers === 0
         ? "no worker is there at all"
-        : `the ${otherWorkers} that are there take ${otherTypes.join(", ") || "nothing"}`;
+        : `${counted(otherWorkers, "worker")} of other types: ${otherTypes.join(", ") || "none at present"}`;
     return `no worker takes '${type}'; ${others}.`;
   }
   const free = workers.filter(({ ruledOut }) => ruledOut === null);
@@ -103,6 +108,6 @@ function workersText(type: string, { workers, moreWorkers, otherWorkers, otherTy
 function blockText({ scope, name, kind, limit, part, until }: Block): string {
   const whose = scope === "client" ? `client '${name}'` : `task type '${name}'`;
   const here = part === limit ? "" : `, of which this shard has ${part}`;
-  if (kind === "concurrency") return `${whose} may have ${limit} tasks with workers at once${here}.`;
+  if (kind === "concurrency") return `${whose} may have ${counted(limit, "task")} with workers at once${here}.`;
   return `the rate limit of ${whose} is ${limit}${here}; the next may go at ${iso(until)}.`;
 }

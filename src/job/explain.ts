@@ -1,6 +1,6 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { TaskExplanation } from "../dispatch/explanation.ts";
-import { explainWork, shortWork } from "./explain-work.ts";
+import { counted, explainWork, shortWork } from "./explain-work.ts";
 import type { Branch, JobRecord, MachineSettings, Task } from "./record.ts";
 import { isEnded } from "./status.ts";
 import { decisionsOf } from "./wait.ts";
@@ -59,7 +59,7 @@ function waitOf(
   if (isEnded(job.status)) return say("nothing", job.finishedAt ?? job.updatedAt, ended(job));
   if (job.cancellation !== null) {
     const { waitsFor, until } = job.cancellation;
-    const whose = waitsFor === null ? "the registry" : `the workers of ${waitsFor.length} tasks`;
+    const whose = waitsFor === null ? "the registry" : `the workers of ${counted(waitsFor.length, "task")}`;
     return say("cancellation", job.updatedAt, `The job is being cancelled; it waits for ${whose} until ${iso(until)}.`);
   }
   if (job.pause !== null) {
@@ -96,7 +96,11 @@ function waitOf(
     const { total, into } = job.fanOut;
     const queued = [...open.values()].filter((branch) => branch.queued).length;
     const retrying = [...open.values()].filter((branch) => !branch.queued && branch.retryAt !== null).length;
-    const parts = [`${out.length} are out`, `${retrying} wait for their next attempt`, `${queued} for others to end`];
+    const parts = [
+      [out.length, "with the registry or a worker"],
+      [retrying, "before their next attempt"],
+      [queued, "held back until others end"],
+    ].flatMap(([count, where]) => (count === 0 ? [] : [`${count} ${where}`]));
     const left = `${open.size} of ${total} branches have not ended: ${parts.join(", ")}`;
     return say("branches", job.stateSince, `${left}. State '${into}' runs when all have.`);
   }

@@ -32,7 +32,7 @@ describe.each(WAYS)("why a job does not move, %s,", (_, between) => {
           queue: { about_ahead: 0, place_among_own: 1, own_waiting: 1, all_waiting: 1 },
           blocked_by: null,
           workers: [
-            { worker_id: full, ruled_out: "all of its 1 slots are taken" },
+            { worker_id: full, ruled_out: "has 1 of 1 tasks at once" },
             { worker_id: small, ruled_out: "vram 16 < 24" },
           ],
         },

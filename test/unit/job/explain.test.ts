@@ -19,7 +19,7 @@ describe("a job that waits for a worker", () => {
       place: { ahead: 3, place: 2, ofClient: 5, ofType: 7 },
       block: null,
       workers: [
-        { workerId: "gpu-2", ruledOut: "all of its 1 slots are taken" },
+        { workerId: "gpu-2", ruledOut: "has 1 of 1 tasks at once" },
         { workerId: "gpu-1", ruledOut: "vram 16 < 24" },
       ],
       moreWorkers: 9,
@@ -33,7 +33,7 @@ describe("a job that waits for a worker", () => {
       waits_for: "worker",
       since: new Date(T0).toISOString(),
       summary:
-        "Task 'resize' waits for a worker since 42 s: no worker can take it now. gpu-2: all of its 1 slots are taken; gpu-1: vram 16 < 24; and 9 more. About 3 tasks go before it.",
+        "Task 'resize' has waited for a worker for 42 s: no worker can take it now. gpu-2: has 1 of 1 tasks at once; gpu-1: vram 16 < 24; and 9 more. About 3 tasks before it in the line.",
       tasks: [
         {
           task_id: "job-1",
@@ -47,7 +47,7 @@ describe("a job that waits for a worker", () => {
           queue: { about_ahead: 3, place_among_own: 2, own_waiting: 5, all_waiting: 7 },
           blocked_by: null,
           workers: [
-            { worker_id: "gpu-2", ruled_out: "all of its 1 slots are taken" },
+            { worker_id: "gpu-2", ruled_out: "has 1 of 1 tasks at once" },
             { worker_id: "gpu-1", ruled_out: "vram 16 < 24" },
           ],
           more_workers: 9,
@@ -68,11 +68,11 @@ describe("a job that waits for a worker", () => {
 
   test("says when no worker takes the type at all, and what those that are there take", () => {
     expect(explain(waitingJob(), { "job-1": { is: "waiting", place: PLACE, block: null, ...NOBODY } })["summary"]).toBe(
-      "Task 'resize' waits for a worker since 42 s: no worker takes 'resize'; no worker is there at all.",
+      "Task 'resize' has waited for a worker for 42 s: no worker takes 'resize'; no worker is there at all.",
     );
     const others = { ...NOBODY, otherWorkers: 2, otherTypes: ["crop", "resise"] };
     expect(explain(waitingJob(), { "job-1": { is: "waiting", place: PLACE, block: null, ...others } })["summary"]).toBe(
-      "Task 'resize' waits for a worker since 42 s: no worker takes 'resize'; the 2 that are there take crop, resise.",
+      "Task 'resize' has waited for a worker for 42 s: no worker takes 'resize'; 2 workers of other types: crop, resise.",
     );
   });
 
@@ -88,7 +88,7 @@ describe("a job that waits for a worker", () => {
   ] as const)("names the limit that blocks it: %j", (block, reason) => {
     const free = { ...NOBODY, workers: [{ workerId: "w", ruledOut: null }] };
     const said = explain(waitingJob(), { "job-1": { is: "waiting", place: PLACE, block, ...free } });
-    expect(said["summary"]).toBe(`Task 'resize' waits for a worker since 42 s: ${reason}`);
+    expect(said["summary"]).toBe(`Task 'resize' has waited for a worker for 42 s: ${reason}`);
     expect(said["tasks"]).toMatchObject(
       [{ blocked_by: { ...block, part: undefined, limit_here: block.part, until: expect.anything(), reason } }].map(
         ({ blocked_by: { part: _part, until: _until, ...rest } }) => ({ blocked_by: rest }),
@@ -102,7 +102,7 @@ describe("a job that waits for a worker", () => {
     });
     expect(said).toMatchObject({
       waits_for: "worker",
-      summary: "Worker w7 has task 'resize' since 40 s, and was last heard of 2 s ago.",
+      summary: "Worker w7 has had task 'resize' for 40 s, and was last heard of 2 s ago.",
       tasks: [{ is: "with_worker", worker_id: "w7", must_end_by: new Date(T0 + 302_000).toISOString() }],
     });
   });
@@ -176,7 +176,7 @@ describe("a job that waits for something else", () => {
       "the workers of a cancelled job",
       waitingJob({}, { cancellation: { until: T0 + 60_000, error: "x", waitsFor: ["job-1"] } }),
       "cancellation",
-      "The job is being cancelled; it waits for the workers of 1 tasks until 2023-11-14T22:14:20.000Z.",
+      "The job is being cancelled; it waits for the workers of 1 task until 2023-11-14T22:14:20.000Z.",
     ],
     [
       "somebody who repairs it",
@@ -204,7 +204,7 @@ describe("a job that waits for something else", () => {
     expect(said).toMatchObject({
       waits_for: "branches",
       summary:
-        "3 of 5 branches have not ended: 1 are out, 1 wait for their next attempt, 1 for others to end. State 'join' runs when all have.",
+        "3 of 5 branches have not ended: 1 with the registry or a worker, 1 before their next attempt, 1 held back until others end. State 'join' runs when all have.",
       tasks: [{ task_id: "job-1", is: "waiting" }],
       tasks_left_out: 0,
     });
