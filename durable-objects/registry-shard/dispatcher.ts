@@ -155,7 +155,7 @@ export class Dispatcher {
           const { type, client } = line.demand;
           if (among !== null && type !== among.type && client !== among.client) return false;
           if (this.#throttles.block(line.demand, now) !== null) return false;
-          const best = this.#bestFor(line.demand, this.#ramps.rule(line.demand, line.rule, now));
+          const best = this.#bestOrNone(line, now);
           if (best !== null) chosen.set(line, best);
           return best !== null;
         },
@@ -218,6 +218,15 @@ export class Dispatcher {
       if (candidate !== null && rule(candidate) === null) fitting.push(candidate);
     }
     return choose(fitting, task);
+  }
+
+  /** A strategy of the deployment's own that throws holds up its own tasks only, which wait. */
+  #bestOrNone({ demand, rule }: Line, now: number): Candidate | null {
+    try {
+      return this.#bestFor(demand, this.#ramps.rule(demand, rule, now));
+    } catch {
+      return null;
+    }
   }
 
   #fits(line: Line, candidate: Candidate, now: number): boolean {

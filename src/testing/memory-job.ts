@@ -6,6 +6,7 @@ import { applyCommand } from "../job/commands.ts";
 import { nextDeadline } from "../job/deadlines.ts";
 import { unsentEvents } from "../job/events.ts";
 import { loseTask, type LossReason } from "../job/lose-task.ts";
+import { failUndelivered } from "../job/undelivered.ts";
 import { holdBack } from "../job/pause.ts";
 import {
   changed,
@@ -127,6 +128,12 @@ export class MemoryJob {
         : takeBranchResult(this.#job, this.open, result, this.#around());
     this.#maybe(taken.change);
     return taken.ack;
+  }
+
+  /** @returns whether it changed anything */
+  undelivered(taskId: string, attempt: number, reason: string): boolean {
+    if (isEnded(this.#job.status)) return false;
+    return this.#maybe(failUndelivered(this.#job, this.open, taskId, attempt, reason, this.#around()));
   }
 
   /** @returns whether it changed anything */

@@ -35,6 +35,7 @@ export type Command =
       readonly says: (typeof SAYINGS)[number];
     }
   | { readonly op: "lose"; readonly pick: number; readonly reason: LossReason }
+  | { readonly op: "undelivered"; readonly pick: number }
   | { readonly op: "take"; readonly pick: number }
   | { readonly op: "child ends"; readonly pick: number; readonly status: ChildOutcome["status"] }
   | { readonly op: "worker event"; readonly pick: number; readonly type: string; readonly id: string }
@@ -90,6 +91,7 @@ const ARBITRARIES: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<C
     }),
   ],
   [3, fc.record({ ...op("lose"), pick, reason: fc.constantFrom<LossReason>("worker_gone", "returned", "unknown") })],
+  [1, fc.record({ ...op("undelivered"), pick })],
   [3, fc.record({ ...op("take"), pick })],
   [2, fc.record({ ...op("child ends"), pick, status })],
   [2, fc.record({ ...op("worker event"), pick, type: fc.constantFrom("skip", "note"), id })],

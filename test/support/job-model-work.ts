@@ -56,6 +56,12 @@ export class ModelWork extends ModelStates {
     this.end(verdict === "invalid" || verdict === "timeout" ? "failed" : "quarantined");
   }
 
+  /** Its offer died. */
+  undelivered(task: ModelTask): void {
+    if (this.cancelling !== null || this.fan !== null) return this.#endBranch(task, "failure");
+    this.end("quarantined");
+  }
+
   lose(task: ModelTask, reason: LossReason): void {
     if (this.cancelling !== null) return this.#endBranch(task, "failure");
     if (reason !== "returned" && task.losses === MAX_LEASE_LOSSES) return this.fail(task, "permanent");

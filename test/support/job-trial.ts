@@ -86,6 +86,7 @@ export class Trial {
         return this.#decide(command);
       case "result":
       case "lose":
+      case "undelivered":
       case "take":
       case "child ends":
       case "worker event":
@@ -149,7 +150,7 @@ export class Trial {
     );
   }
 
-  #toTask(command: Of<"result" | "lose" | "take" | "child ends" | "worker event">, mark: number): void {
+  #toTask(command: Of<"result" | "lose" | "undelivered" | "take" | "child ends" | "worker event">, mark: number): void {
     const { bench, model } = this;
     const meant = bench.offers.at(-1 - (command.pick % Math.max(1, bench.offers.length)));
     if (meant === undefined) return;
@@ -169,7 +170,10 @@ export class Trial {
       return this.#same(bench.job.childEnded(id, outcome), false);
     }
     if (meant.child !== null) return;
-    if (command.op === "lose") {
+    if (command.op === "undelivered") {
+      this.#same(bench.job.undelivered(id, meant.attempt, "no shard"), task !== null);
+      if (task !== null) model.undelivered(task);
+    } else if (command.op === "lose") {
       this.#same(bench.job.lose(id, meant.attempt, command.reason), task !== null);
       if (task !== null) model.lose(task, command.reason);
     } else if (task !== null && model.cancelling === null) {

@@ -77,7 +77,7 @@ export class Fleet {
         await this.#timePasses();
         break;
       case "poll":
-        await this.#poll(this.#hands.filter((hand) => hand.polls && hand.held.size < SLOTS)[0]);
+        await this.#poll(this.#hands.find((hand) => hand.polls && hand.held.size < SLOTS));
         break;
       case "break": {
         const hand = this.#pick(op.pick, (each) => each.socket !== null);
@@ -95,7 +95,10 @@ export class Fleet {
         await this.#connect(hand);
         break;
       }
-      default:
+      case "finish":
+      case "finish twice":
+      case "fail":
+      case "progress":
         await this.#report(op.do, op.pick);
     }
     await this.#readAll();
@@ -111,7 +114,7 @@ export class Fleet {
       await this.#readAll();
       for (const hand of this.#hands) {
         if (hand.polls) await this.#poll(hand);
-        for (const task of [...hand.held.values()]) await this.#finish(hand, task);
+        for (const task of hand.held.values()) await this.#finish(hand, task);
       }
       await this.#timePasses();
       for (const id of open) if ((await viewJob(id)).status === "finished") open.delete(id);
