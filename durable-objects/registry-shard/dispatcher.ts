@@ -22,13 +22,14 @@ interface DispatcherNeeds {
   leaseInRow(member: Member): void;
   /** A worker took a task that had to wait. */
   takenAtLast(task: Offer, workerId: string): void;
-  isAlive(member: Member, now: number): boolean;
+  /** Whether the member is there, if perhaps not free. */
+  isThere(member: Member, now: number): boolean;
   /** The dispatcher has something to do then (epoch ms): `pump` is to be called. */
   wakeAt(at: number): void;
 }
 
 /** How soon it is noticed that the last worker of one side of a ramp went without a word. */
-const RAMP_LOOK_MS = 60_000;
+const RAMP_LOOK_MS = 15_000;
 
 /** Every shard's part when there is one shard. */
 const WHOLE: ShardShare = { index: 0, of: 1 };
@@ -276,7 +277,7 @@ export class Dispatcher {
   }
 
   #rampsOf(policy: DispatchPolicy): Ramps {
-    return new Ramps(this.#needs.roster, (member, now) => this.#needs.isAlive(member, now), policy);
+    return new Ramps(this.#needs.roster, (member, now) => this.#needs.isThere(member, now), policy);
   }
 
   #throttlesOf(policy: DispatchPolicy, share: ShardShare): Throttles {

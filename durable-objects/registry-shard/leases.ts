@@ -70,6 +70,18 @@ export class Leases {
   }
 
   /**
+   * A worker without a line that has nothing to do is gone for good after the time it may take to come back, though its
+   * registration lasts longer.
+   */
+  isThere(member: Member, now: number): boolean {
+    if (!this.isAlive(member, now)) return false;
+    if (member.socket !== null || member.polls.size > 0 || member.leases.size > 0) return true;
+    const { workerTtlMs, reconnectGraceMs } = this.#needs.settings;
+    // The end of its registration outlives an eviction, the moment of its last word does not.
+    return member.expiresAt - workerTtlMs > now - reconnectGraceMs;
+  }
+
+  /**
    * Notes a sign of life. The row is written only when it would otherwise run out, since each write is billed;
    * a worker that takes its tasks by socket needs none.
    */

@@ -9,12 +9,12 @@ const NOTHING: ReadonlySet<string> = new Set();
 /** Sends a part of the tasks of a type to the workers of one version, as long as there are such workers. */
 export class Ramps {
   readonly #roster: Roster;
-  readonly #isAlive: (member: Member, now: number) => boolean;
+  readonly #isThere: (member: Member, now: number) => boolean;
   readonly #policy: DispatchPolicy;
 
-  constructor(roster: Roster, isAlive: (member: Member, now: number) => boolean, policy: DispatchPolicy) {
+  constructor(roster: Roster, isThere: (member: Member, now: number) => boolean, policy: DispatchPolicy) {
     this.#roster = roster;
-    this.#isAlive = isAlive;
+    this.#isThere = isThere;
     this.#policy = policy;
   }
 
@@ -30,7 +30,7 @@ export class Ramps {
   }
 
   /**
-   * The rule, and that of the ramp where it is in force: while a live worker of the task's side could take the task, if
+   * The rule, and that of the ramp where it is in force: while a worker of the task's side could take the task, if
    * only it were free. So nothing waits for a worker that will not come.
    */
   rule(demand: Demand, rule: Rule, now: number): Rule {
@@ -41,7 +41,7 @@ export class Ramps {
     for (const member of this.#roster.all()) {
       const candidate = candidateOf(member);
       if (candidate === null || ramped({ ...candidate, free: 1, full: NOTHING }) !== null) continue;
-      if (this.#isAlive(member, now)) return ramped;
+      if (this.#isThere(member, now)) return ramped;
     }
     return rule;
   }

@@ -102,7 +102,7 @@ export class RegistryShard extends DurableObject<Env> {
         store: this.#store,
         leaseInRow: (member) => this.#leases.watch(member),
         takenAtLast: (task, workerId) => this.#tellIfShort(task, workerId),
-        isAlive: (member, now) => this.#leases.isAlive(member, now),
+        isThere: (member, now) => this.#leases.isThere(member, now),
         wakeAt: (at) => this.#alarm.wakeAt(at),
       },
       Date.now(),

@@ -2,11 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { sideOf } from "../../src/dispatch/ramp.ts";
 import type { ApiClient } from "../support/api-client.ts";
 import { BatutaServer } from "../support/batuta-server.ts";
 import { startBatuta } from "../support/server-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { WorkerProcess } from "../support/worker-process.ts";
+
+const RAMP = { version: "2.0", percent: 40 };
 
 let server: BatutaServer;
 let alice: ApiClient;
@@ -18,7 +21,9 @@ beforeAll(async () => {
     join(data, "clients.toml"),
     '[clients.alice]\ntoken = "alice-token"\n[clients.operator]\ntoken = "operator-token"\nadmin = true\n',
   );
-  server = await BatutaServer.start({ data });
+  const dispatch = join(data, "dispatch.toml");
+  writeFileSync(dispatch, `[task_types.ramped]\nramp_version = "${RAMP.version}"\nramp_percent = ${RAMP.percent}\n`);
+  server = await BatutaServer.start({ data, environment: { DISPATCH_CONFIG_PATH: dispatch } });
   alice = server.client("alice");
 });
 afterAll(() => server.kill());
@@ -89,6 +94,25 @@ test.each([
     await worker.kill();
   },
 );
+
+test("a ramp sends its share of the tasks to the new version; all goes to the old one once the new is gone", async () => {
+  const type = "ramped";
+  const [before, after] = ["1.0", "2.0"].map(
+    (version) => new WorkerProcess(server, { id: `version-${version[0]}`, type, version, websockets: true, slots: 20 }),
+  );
+  if (before === undefined || after === undefined) throw new Error("There are two.");
+  await expect.poll(() => find("version-1"), { timeout: 20_000 }).toMatchObject({ connected: true, version: "1.0" });
+  await expect.poll(() => find("version-2"), { timeout: 20_000 }).toMatchObject({ connected: true, version: "2.0" });
+  const ids = await Promise.all(Array.from({ length: 30 }, () => alice.create("one-task", { type })));
+  for (const id of ids) await alice.expectJob(id, { status: "finished" });
+  const sides = Object.groupBy([...before.began, ...after.began], (task) => sideOf(task, RAMP));
+  expect(after.began.toSorted()).toEqual((sides.ramped ?? []).toSorted());
+  expect(before.began.toSorted()).toEqual((sides.rest ?? []).toSorted());
+  await after.kill();
+  const more = await Promise.all(Array.from({ length: 10 }, () => alice.create("one-task", { type })));
+  for (const id of more) await alice.expectJob(id, { status: "finished" }, 40_000);
+  await before.kill();
+});
 
 test("workers are listed in a table or as JSON, and their reputation can be reset", async () => {
   const worker = new WorkerProcess(server, { id: "listed", type: "list", websockets: true });

@@ -190,7 +190,7 @@ export class ShardBench {
         store: this.store,
         leaseInRow: (member) => this.leases.watch(member),
         takenAtLast: () => {},
-        isAlive: (member, now) => this.leases.isAlive(member, now),
+        isThere: (member, now) => this.leases.isThere(member, now),
         wakeAt: (at) => alarm.wakeAt(at),
       },
       this.now,

@@ -16,6 +16,8 @@ export interface WorkerSetup {
   readonly url?: string;
   /** Longest time a task takes. */
   readonly pauseMs?: number;
+  /** Version of its program. */
+  readonly version?: string;
   /** Ends no task before it is told to. */
   readonly holds?: boolean;
   /** Where it keeps results; a folder of its own when absent. */
@@ -29,7 +31,17 @@ export class WorkerProcess {
   readonly #process: ProcessGroup;
 
   constructor(server: BatutaServer, setup: WorkerSetup) {
-    const { id, websockets, type, url, slots = 4, pauseMs = 0, holds = false, spool = temporaryFolder() } = setup;
+    const {
+      id,
+      websockets,
+      type,
+      url,
+      slots = 4,
+      pauseMs = 0,
+      holds = false,
+      version,
+      spool = temporaryFolder(),
+    } = setup;
     this.#process = new ProcessGroup(["--conditions=batuta-source", join(import.meta.dirname, "reporting-worker.ts")], {
       environment: {
         WORKER_ID: id,
@@ -43,6 +55,7 @@ export class WorkerProcess {
         TYPE: type,
         PAUSE_MS: String(pauseMs),
         ...(holds && { HOLDS: "true" }),
+        ...(version !== undefined && { WORKER_VERSION: version }),
       },
     });
     this.#process.onMessage((message) => this.began.push(report.parse(message).began));

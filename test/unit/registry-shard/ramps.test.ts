@@ -93,12 +93,23 @@ describe("when there is no worker of a task's side", () => {
     expect(shard.whereabouts).toEqual({ held: [`new:${ramped}#1`, `old:${ramped2}#1`], waiting: [] });
   });
 
-  test("because it went without a word, the alarm finds out within a minute", async () => {
+  test("because it went and did not come back, the alarm finds out within seconds", async () => {
+    connect("old", "1", 2);
+    connect("new", "2");
+    shard.disconnect("new");
+    expect(offer(ramped)).toBe("waiting");
+    expect(shard.sqlite.alarms).toContain(T0 + 15_000);
+    await shard.evict();
+    shard.now = T0 + 15_000;
+    await shard.alarmGoesOff();
+    expect(shard.whereabouts.held).toEqual([`old:${ramped}#1`]);
+  });
+
+  test("because it went without a word, the alarm finds out", async () => {
     connect("old", "1", 2);
     shard.poll("new", ["resize"]);
     shard.member("new").info = { worker_id: "new", supported_tasks: ["resize"], version: "2" };
     expect([ramped, ramped2].map(offer)).toEqual(["assigned", "waiting"]);
-    expect(shard.sqlite.alarms).toContain(T0 + 60_000);
     shard.now = T0 + 180_000;
     shard.pongs.set(shard.sockets[0]?.asWebSocket() ?? new WebSocket("ws://x"), shard.now);
     await shard.alarmGoesOff();
