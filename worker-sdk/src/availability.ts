@@ -136,17 +136,17 @@ export class Availability {
   }
 
   async #keepChecking(signal: AbortSignal): Promise<void> {
-    const { pool, checkEveryMs } = this.#needs;
+    let pause = new AbortController();
+    const endPause = (): void => pause.abort();
+    const stopListening = this.#needs.pool.onChange(endPause);
+    signal.addEventListener("abort", endPause);
     while (!signal.aborted) {
-      const pause = new AbortController();
-      const end = (): void => pause.abort();
-      const stopListening = pool.onChange(end);
-      signal.addEventListener("abort", end);
-      await sleep(checkEveryMs, pause.signal);
-      stopListening();
-      signal.removeEventListener("abort", end);
+      await sleep(this.#needs.checkEveryMs, pause.signal);
+      // What changes from here on, while the checker is asked, makes the next pause end at once.
+      pause = new AbortController();
       if (!signal.aborted) await this.#check();
     }
+    stopListening();
   }
 
   async #check(): Promise<void> {

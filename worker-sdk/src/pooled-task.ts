@@ -1,6 +1,14 @@
-import type { JobLogLine, TaskLog, TaskPayload, ProgressUpdate, WorkerEvent } from "./protocol/index.ts";
+import {
+  workerEvent,
+  type JobLogLine,
+  type ProgressUpdate,
+  type TaskLog,
+  type TaskPayload,
+  type WorkerEvent,
+} from "./protocol/index.ts";
 import { TaskAbortedError, type AbortCause } from "./errors.ts";
 import { JobLog } from "./job-log.ts";
+import { describeError } from "./logger.ts";
 import type { Outcome } from "./outcome.ts";
 import { ProgressReporter } from "./progress-reporter.ts";
 import { settlesWithin, wakeAt } from "./sleep.ts";
@@ -90,7 +98,10 @@ export class PooledTask {
   async #sendEvent(...[type, payload, options]: Parameters<SendEvent>): Promise<EventAnswer> {
     const { signal } = this.#eventsGivenUp;
     if (signal.aborted) return { accepted: false, reason: "The task has ended, or is no longer wanted." };
-    const sending = this.origin.sendEvent(eventOf(this.task, type, payload, options), signal);
+    const event = eventOf(this.task, type, payload, options);
+    const flaw = flawOf(event);
+    if (flaw !== undefined) return { accepted: false, reason: flaw };
+    const sending = this.origin.sendEvent(event, signal);
     this.#events.add(sending);
     try {
       return await sending;
@@ -113,4 +124,17 @@ function eventOf(
     target_job_id: job_id,
     target_task_id: task_id,
   };
+}
+
+/** What keeps an event from being sent at all; undefined when nothing does. */
+function flawOf(event: NamedEvent): string | undefined {
+  const parsed = workerEvent.safeParse(event);
+  if (!parsed.success)
+    return parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+  try {
+    JSON.stringify(event);
+    return undefined;
+  } catch (error) {
+    return `The payload is not JSON: ${describeError(error)}`;
+  }
 }

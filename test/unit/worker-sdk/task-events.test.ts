@@ -112,6 +112,30 @@ describe("an event over the socket", () => {
     await bench.finish();
   });
 
+  it("that no orchestrator would understand is refused at once", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    bench.socket.receive({ type: "task", task: aTask() });
+    const { sendEvent } = await context;
+    const answers = await Promise.all([
+      sendEvent(""),
+      sendEvent("x".repeat(101)),
+      sendEvent("named", {}, { eventId: "x".repeat(201) }),
+      sendEvent("big", { size: 1n }),
+    ]);
+    const reasons = answers.map((answer) => (answer.accepted ? "" : answer.reason));
+    expect(reasons).toEqual([
+      expect.stringMatching(/^event_type: /),
+      expect.stringMatching(/^event_type: /),
+      expect.stringMatching(/^event_id: /),
+      expect.stringMatching(/^The payload is not JSON: .*BigInt/),
+    ]);
+    expect(bench.socket.of("event")).toEqual([]);
+    end.resolve();
+    await bench.finish();
+  });
+
   it("too large for a frame goes by HTTP", async () => {
     const { context, end, addTo } = sendingTask();
     const bench = await connectedBench({}, addTo);

@@ -195,6 +195,31 @@ describe("a capacity checker", () => {
     expect(asked).toHaveLength(before);
   });
 
+  it("is asked again about what changed while it was asked", async () => {
+    const answers: Array<(room: boolean) => void> = [];
+    const bench = workerBench({
+      websockets: false,
+      capacityChecker: () => new Promise((resolve) => void answers.push(resolve)),
+    });
+    bench.worker.task("work", () => {});
+    const running = bench.worker.run({ handleSignals: false });
+    await settle();
+    answers[0]?.(true);
+    await settle();
+    bench.orchestrator.offer(aTask());
+    await pass(1_000);
+    expect(answers).toHaveLength(2);
+    bench.orchestrator.offer(aTask());
+    await pass(1_000);
+    expect(answers).toHaveLength(2);
+    answers[1]?.(true);
+    await settle();
+    expect(answers).toHaveLength(3);
+    answers[2]?.(true);
+    await bench.worker.stop();
+    await running;
+  });
+
   it("that fails speaks against taking more, and says so", async () => {
     const bench = await connectedBench(
       {
