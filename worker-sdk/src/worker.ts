@@ -3,6 +3,7 @@ import { Availability } from "./availability.ts";
 import { Commands, type CommandHandler } from "./commands.ts";
 import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
 import { ConfigurationError } from "./errors.ts";
+import { stopAtSignals, stopGracefully } from "./graceful-stop.ts";
 import { HotCache } from "./hot-cache.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
@@ -10,7 +11,6 @@ import { serveHealth } from "./node/health-server.ts";
 import { OrchestratorLinks } from "./orchestrator-links.ts";
 import { payloadFiles } from "./payload/payload-files.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
-import { settlesWithin } from "./sleep.ts";
 import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./task-catalog.ts";
 import type { Middleware, TaskHandler } from "./task-context.ts";
 import { TaskPool } from "./task-pool.ts";
@@ -24,10 +24,6 @@ export interface RunOptions {
 }
 
 const DEFAULT_HEALTH_PORT = 8083;
-/** What a handler gets to clean up after its signal was aborted by a stop. */
-const ABORT_GRACE_MS = 5_000;
-/** What the last results get to reach the orchestrator. */
-const RESULT_GRACE_MS = 10_000;
 
 /**
  * Takes tasks from an orchestrator and runs them.
@@ -195,7 +191,7 @@ export class Worker {
     });
     this.#links = links;
     const endHealth = await this.#serveHealth(health);
-    const ignoreSignals = handleSignals ? this.#stopAtSignals() : () => {};
+    const ignoreSignals = handleSignals ? stopAtSignals(() => void this.stop(), this.#logger) : () => {};
     try {
       this.#pool.trace(await this.#runtime.taskSpans(this.#logger));
       await this.#availability.watchCapacity(this.#ended.signal);
@@ -215,20 +211,6 @@ export class Worker {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
-  }
-
-  /** @returns the function that ends it */
-  #stopAtSignals(): () => void {
-    // A runtime without processes has no signals.
-    if (typeof process === "undefined" || typeof process.on !== "function") return () => {};
-    const ignoreSignals = (): void => void process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-    const onSignal = (signal: string): void => {
-      ignoreSignals();
-      this.#logger.info("worker.signal", { signal });
-      void this.stop();
-    };
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-    return ignoreSignals;
   }
 
   /** @returns the function that ends it */
@@ -252,19 +234,8 @@ export class Worker {
   }
 
   async #stop(): Promise<void> {
-    const links = this.#links;
-    if (links === undefined) return;
-    this.#logger.info("worker.stopping", { load: this.#pool.load });
-    links.drain();
-    if (!(await settlesWithin(this.#pool.idle(), this.#configuration.shutdownTimeoutMs))) {
-      this.#logger.warn("worker.aborting_tasks", { load: this.#pool.load });
-      this.#pool.abortAll("shutdown");
-      const ended = await settlesWithin(this.#pool.idle(), ABORT_GRACE_MS);
-      if (!ended) this.#logger.error("worker.tasks_abandoned", { load: this.#pool.load });
-    }
-    const settled = await settlesWithin(links.settled(), RESULT_GRACE_MS);
-    if (!settled) this.#logger.error("worker.results_not_delivered");
-    links.close();
-    this.#logger.info("worker.stopped");
+    const { shutdownTimeoutMs } = this.#configuration;
+    const parts = { pool: this.#pool, shutdownTimeoutMs, logger: this.#logger };
+    if (this.#links !== undefined) await stopGracefully({ links: this.#links, ...parts });
   }
 }
