@@ -9,6 +9,7 @@ import { letChildGo, notDeployed } from "../../src/job/child.ts";
 import { createJob, type CreateJob } from "../../src/job/create.ts";
 import { readInput } from "../../src/job/input.ts";
 import type { LossReason } from "../../src/job/lose-task.ts";
+import { noteShard } from "../../src/job/move-task.ts";
 import { outcomeOf } from "../../src/job/outcome.ts";
 import { changed, type ChildOutcome } from "../../src/job/record.ts";
 import { explainJob } from "../../src/job/explain.ts";
@@ -21,6 +22,7 @@ import { checkTime, isWanted, outstanding } from "../../src/job/work.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
+import { JobSpill } from "./job-spill.ts";
 import { JobUpkeep } from "./job-upkeep.ts";
 import { JobWork } from "./job-work.ts";
 import { LiveJob } from "./live-job.ts";
@@ -51,14 +53,16 @@ export class JobObject extends DurableObject<Env> {
       env,
       settings: this.#settings,
       offer: async (job, tasks) => {
-        const { takers, refused: unbegun } = await work.offer(job, tasks);
+        const { takers, waiting, refused: unbegun } = await work.offer(job, tasks);
         const taskId = this.#live.record?.task?.id;
         if (taskId !== undefined && takers.has(taskId)) this.#live.worker = { taskId, id: takers.get(taskId) ?? null };
         this.#upkeep.childrenEnded(unbegun);
+        await spill.offered(tasks, waiting);
       },
       release: (job, tasks) => work.release(job, tasks),
     });
-    this.#upkeep = new JobUpkeep(work, this.#live, this.#settings);
+    const spill = new JobSpill({ env, settings: this.#settings, live: this.#live, work });
+    this.#upkeep = new JobUpkeep(work, this.#live, spill, this.#settings);
   }
 
   /** Creates the job and runs it up to its first wait. Idempotent by id and request. */
@@ -197,9 +201,19 @@ export class JobObject extends DurableObject<Env> {
   }
 
   /** Whether the job still waits for this attempt: a worker that was away says that it has it. */
-  wants(taskId: string, attempt: number): boolean {
+  wants(taskId: string, attempt: number, shard?: string): boolean {
     const { record, branches } = this.#live;
-    return record !== null && isWanted(record, branches.open, taskId, attempt);
+    const wanted = record !== null && isWanted(record, branches.open, taskId, attempt);
+    if (wanted && shard !== undefined) this.taskMoved(taskId, attempt, shard);
+    return wanted;
+  }
+
+  /** The worker that has an attempt is with another shard now. */
+  taskMoved(taskId: string, attempt: number, shard: string): void {
+    const { record, branches } = this.#live;
+    if (record === null || isEnded(record.status)) return;
+    const change = noteShard(record, branches.open, taskId, attempt, shard);
+    if (change !== null) this.#live.apply(change);
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */

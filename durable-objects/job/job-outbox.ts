@@ -16,6 +16,7 @@ import { queueProducer } from "../../src/queue-producer.ts";
 import { callShard } from "../../src/registry/call-shard.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
+import type { Heard } from "../../src/registry/choose-shard.ts";
 import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { mapLimit, PARALLEL_CALLS } from "../shared/map-limit.ts";
 import { askShards, chunks } from "./ask-shards.ts";
@@ -25,6 +26,21 @@ const OVERLOADED_PAUSE_SECONDS = 10;
 
 /** A queue message but for what surrounds its offers. */
 const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
+
+/** What a shard said of the type of a task that waits there; null when it was not asked itself, but through the queue. */
+export type Here = Pick<Heard, "draining" | "counts"> | null;
+
+/** What became of tasks on offer, by task id. */
+export interface OfferOutcome {
+  /** The workers that have tasks already. */
+  readonly takers: ReadonlyMap<string, string>;
+  readonly waiting: ReadonlyMap<string, Here>;
+}
+
+interface Outcome {
+  readonly takers: Map<string, string>;
+  readonly waiting: Map<string, Here>;
+}
 
 /** What leaves a job object for the registry and for history, once it is committed. */
 export class JobOutbox {
@@ -40,29 +56,30 @@ export class JobOutbox {
    * Offers tasks to the shard; through the dispatch queue when the shard does not answer, when there are very many,
    * or always when the deployment says so. A failure of both is repaired by the job's own check. Duplicates are
    * harmless.
-   * @returns the workers that have tasks already, by task id
    */
-  async offer(job: JobRecord, tasks: readonly Task[]): Promise<Map<string, string>> {
-    const takers = new Map<string, string>();
+  async offer(job: JobRecord, tasks: readonly Task[]): Promise<OfferOutcome> {
+    const outcome: Outcome = { takers: new Map(), waiting: new Map() };
     const direct = this.#settings.dispatchVia === "auto" && tasks.length <= MAX_DIRECT_BRANCHES;
     const shards = [...Map.groupBy(tasks, (task) => task.shard)];
     await mapLimit(shards, PARALLEL_CALLS, async ([shard, those]) => {
       const offers = those.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
-      await this.#offerTo(shard, offers, direct, takers);
+      await this.#offerTo(shard, offers, direct, outcome);
     });
-    return takers;
+    return outcome;
   }
 
-  async #offerTo(shard: string, offers: readonly Offer[], direct: boolean, takers: Map<string, string>): Promise<void> {
+  async #offerTo(shard: string, offers: readonly Offer[], direct: boolean, outcome: Outcome): Promise<void> {
     for (const some of chunks(offers, OFFERS_PER_CALL)) {
       const placed = direct ? await this.#direct(shard, some) : "away";
       if (typeof placed === "string") {
         await this.#queued(shard, some, placed === "overloaded" ? OVERLOADED_PAUSE_SECONDS : 0);
+        for (const { taskId } of some) outcome.waiting.set(taskId, null);
         continue;
       }
-      for (const [i, { workerId }] of placed.entries()) {
-        const taskId = some[i]?.taskId;
-        if (workerId !== null && taskId !== undefined) takers.set(taskId, workerId);
+      for (const [i, { workerId, here }] of placed.entries()) {
+        const taskId = some[i]?.taskId ?? "";
+        if (workerId === null) outcome.waiting.set(taskId, here ?? null);
+        else outcome.takers.set(taskId, workerId);
       }
       // The queue tries again, and tells the job in the end.
       const refused = some.filter((_, i) => placed[i]?.is === "refused");

@@ -8,6 +8,7 @@ import { takeChildOutcome } from "../../src/job/take-child.ts";
 import { dueChange, timeOutTask } from "../../src/job/timeouts.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { outstanding, runTimeMs } from "../../src/job/work.ts";
+import type { JobSpill } from "./job-spill.ts";
 import type { JobWork, Refused } from "./job-work.ts";
 import type { LiveJob } from "./live-job.ts";
 
@@ -15,10 +16,12 @@ import type { LiveJob } from "./live-job.ts";
 export class JobUpkeep {
   readonly #work: JobWork;
   readonly #live: LiveJob;
+  readonly #spill: JobSpill;
   readonly #settings: Configuration;
 
-  constructor(work: JobWork, live: LiveJob, settings: Configuration) {
+  constructor(work: JobWork, live: LiveJob, spill: JobSpill, settings: Configuration) {
     this.#work = work;
+    this.#spill = spill;
     this.#live = live;
     this.#settings = settings;
   }
@@ -31,6 +34,7 @@ export class JobUpkeep {
       const now = Date.now();
       await this.#endUntaken(record, now);
       if (record.checkAt !== null && record.checkAt <= now) await this.#check();
+      if (this.#live.record?.spillAt != null && this.#live.record.spillAt <= Date.now()) await this.#spill.look();
       this.onTime();
     }
     await this.#live.flush();
@@ -160,6 +164,7 @@ export class JobUpkeep {
       const task = tasks[i];
       if (task === undefined || where === null) continue;
       if (where.is === "unknown") this.lose(task.id, task.attempt, "unknown");
+      if (where.is === "waiting" && !this.#spill.isOff) this.#spill.watch(Date.now());
       if (where.is === "unsure") next = Math.min(next, where.until);
       if (where.is !== "held") continue;
       this.#live.worker = { taskId: task.id, id: where.workerId };

@@ -8,7 +8,7 @@ import { log } from "../../src/observability/log.ts";
 import type { TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
 import { callObject } from "../shared/call-object.ts";
 import { mapLimit } from "../shared/map-limit.ts";
-import { JobOutbox } from "./job-outbox.ts";
+import { JobOutbox, type OfferOutcome } from "./job-outbox.ts";
 
 /** Calls to child jobs under way at once. */
 const CALLS_AT_ONCE = 6;
@@ -35,21 +35,21 @@ export class JobWork {
 
   /**
    * Brings work to whoever does it. Never throws: the job's check repairs what did not arrive.
-   * @returns the workers that have tasks already, and the children that were refused
+   * @returns what became of the tasks, and the children that were refused
    */
   async offer(
     job: JobRecord,
     tasks: readonly Task[],
-  ): Promise<{ readonly takers: ReadonlyMap<string, string>; readonly refused: readonly Refused[] }> {
+  ): Promise<OfferOutcome & { readonly refused: readonly Refused[] }> {
     const forWorkers = tasks.filter((task) => task.child === null);
-    const [takers, refused] = await Promise.all([
+    const [outcome, refused] = await Promise.all([
       this.#outbox.offer(job, forWorkers),
       this.#begin(
         job,
         tasks.filter((task) => task.child !== null),
       ),
     ]);
-    return { takers, refused };
+    return { ...outcome, refused };
   }
 
   /** Tells the registry that attempts are not wanted any more; where it cannot be told, their results are ignored. */

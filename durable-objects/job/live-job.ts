@@ -8,6 +8,7 @@ import { migrateJob } from "../../src/job/migrate.ts";
 import type { Change, JobRecord, Surroundings, Task } from "../../src/job/record.ts";
 import { runSteps, type SlowStep } from "../../src/job/run-steps.ts";
 import { isEnded } from "../../src/job/status.ts";
+import { isSingle } from "../../src/registry/shard-plan.ts";
 import { placeTask } from "../../src/registry/shard-summaries.ts";
 import { checkTime } from "../../src/job/work.ts";
 import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
@@ -87,7 +88,9 @@ export class LiveJob {
   }
 
   /** Changes what is worth no write of its own; the next write takes it along. */
-  note(fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "task" | "cancellation">>): void {
+  note(
+    fields: Partial<Pick<JobRecord, "progress" | "progressMessage" | "checkAt" | "spillAt" | "task" | "cancellation">>,
+  ): void {
     if (this.#record !== null) this.#record = { ...this.#record, ...fields };
   }
 
@@ -255,7 +258,10 @@ export class LiveJob {
       const allSent = this.archiveAt === null ? alarmAt === null : alarmAt !== null && alarmAt >= this.archiveAt;
       if (allSent) this.#record = { ...job, sentSeq: job.eventSeq, unsent: [], notices: [] };
     } else if (job.checkAt !== null && alarmAt !== null) {
-      this.#record = { ...job, checkAt: Math.max(job.checkAt, alarmAt) };
+      // With several shards, an alarm before all known deadlines was set to look at tasks that wait; that is not written either.
+      const spills = !isSingle(this.#needs.settings.shards) && alarmAt < (this.#deadline(job) ?? 0);
+      if (spills) this.#record = { ...job, spillAt: alarmAt };
+      else this.#record = { ...job, checkAt: Math.max(job.checkAt, alarmAt) };
     }
   }
 

@@ -16,7 +16,9 @@ import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { SuccessRate } from "../../src/dispatch/reputation.ts";
 import type { Env } from "../../src/env.ts";
-import { shareOf } from "../../src/registry/shard-plan.ts";
+import type { Heard } from "../../src/registry/choose-shard.ts";
+import { FIRST_SHARD, isSingle, shareOf } from "../../src/registry/shard-plan.ts";
+import type { ShardSummary } from "../../src/registry/shard-summaries.ts";
 import { tellWorkerEvent } from "../../src/history/tell-worker.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 import { callObject } from "../shared/call-object.ts";
@@ -32,12 +34,14 @@ import { Roster, type Member } from "./roster.ts";
 import { migrateShard } from "./shard-schema.ts";
 import { ShardAlarm } from "./shard-alarm.ts";
 import { ShardStore } from "./shard-store.ts";
+import { SummaryOfShard } from "./shard-summary.ts";
 import { closeQuietly } from "./sockets.ts";
 import { firstDeadline, isLeaving, whyBarred } from "./standing.ts";
 import { StandingStore } from "./standing-store.ts";
 import { Standings } from "./standings.ts";
 import { type LogTaken, TaskLogs } from "./task-logs.ts";
 import { WorkerLines } from "./worker-lines.ts";
+import { WorkerMoves, type MovingWorker, type Surrender } from "./worker-moves.ts";
 
 /** What a shard knows of one attempt of a task. */
 export type TaskWhereabouts =
@@ -54,6 +58,8 @@ export interface Placed {
   readonly is: Placement | "refused";
   readonly workerId: string | null;
   readonly error?: string;
+  /** What the shard has of the type of a task that waits; only where there are other shards to choose from. */
+  readonly here?: Pick<Heard, "draining" | "counts">;
 }
 
 /** How long the answer to a poll may be on its way to the worker. */
@@ -81,7 +87,10 @@ export class RegistryShard extends DurableObject<Env> {
   readonly #alarm: ShardAlarm;
   readonly #fleet: Fleet;
   readonly #policy: PolicyWatch;
+  readonly #summary: SummaryOfShard;
+  readonly #moves: WorkerMoves;
   readonly #backBy: number;
+  readonly #isAlone: boolean;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -128,6 +137,7 @@ export class RegistryShard extends DurableObject<Env> {
     this.#fleet.recall();
     this.#logs = new TaskLogs(this.#roster, queueProducer(env, "history"));
     this.#lines = new WorkerLines({
+      shard: ctx.id.name ?? FIRST_SHARD,
       ctx,
       env,
       roster: this.#roster,
@@ -136,6 +146,23 @@ export class RegistryShard extends DurableObject<Env> {
       logs: this.#logs,
       result: (workerId, report) => this.result(workerId, report),
       remind: (member) => this.#fleet.remind(member),
+    });
+    this.#isAlone = isSingle(settings.shards);
+    this.#summary = new SummaryOfShard({
+      roster: this.#roster,
+      dispatcher: this.#dispatcher,
+      leases: this.#leases,
+      standings: this.#standings,
+    });
+    this.#moves = new WorkerMoves({
+      env,
+      settings,
+      name: ctx.id.name ?? FIRST_SHARD,
+      store: this.#store,
+      roster: this.#roster,
+      dispatcher: this.#dispatcher,
+      leases: this.#leases,
+      standings: this.#standings,
     });
     this.#policy = new PolicyWatch({
       ctx,
@@ -146,8 +173,13 @@ export class RegistryShard extends DurableObject<Env> {
     });
   }
 
-  /** Takes or renews a registration. The worker's own word on its reputation does not count. */
-  register(registration: WorkerRegistration): void {
+  /**
+   * Takes or renews a registration. The worker's own word on its reputation does not count.
+   * @param ifKnown does nothing for a worker that is new here: another shard may have it
+   * @returns whether it was taken
+   */
+  register(registration: WorkerRegistration, ifKnown = false): boolean {
+    if (ifKnown && !this.#isKnown(registration.worker_id)) return false;
     const now = Date.now();
     const member = this.#roster.member(registration.worker_id, now);
     member.draining = false;
@@ -156,6 +188,26 @@ export class RegistryShard extends DurableObject<Env> {
     this.#learn(member, registration, now);
     this.#leases.renew(member, now, { write: true });
     this.#dispatcher.fill(member, now);
+    return true;
+  }
+
+  #isKnown(workerId: string): boolean {
+    return (this.#roster.get(workerId)?.info ?? null) !== null;
+  }
+
+  /** What the shard has to do, for those who choose between shards. */
+  summary(): ShardSummary {
+    return this.#summary.whole(Date.now());
+  }
+
+  /** Gives a worker, with all it holds, to the shard it has come to. */
+  surrender(workerId: string, to: string): Promise<Surrender> {
+    return this.#moves.surrender(workerId, to, Date.now());
+  }
+
+  /** Takes over a worker that another shard gives away. */
+  adopt(workerId: string, worker: MovingWorker): void {
+    this.#moves.adopt(workerId, worker, Date.now());
   }
 
   /**
@@ -252,7 +304,9 @@ export class RegistryShard extends DurableObject<Env> {
   #place(task: Offer, now: number): Placed {
     try {
       const is = this.#dispatcher.place(task, now);
-      return { is, workerId: this.#roster.holderOf(task.taskId)?.id ?? null };
+      const workerId = this.#roster.holderOf(task.taskId)?.id ?? null;
+      if (workerId !== null || this.#isAlone) return { is, workerId };
+      return { is, workerId, here: this.#summary.about(task, now) };
     } catch (error) {
       return { is: "refused", workerId: null, error: error instanceof Error ? error.message : String(error) };
     }
@@ -318,6 +372,11 @@ export class RegistryShard extends DurableObject<Env> {
     });
   }
 
+  /** Brings a worker's result to its job; null when the worker is not known here, but may be in another shard. */
+  async knownResult(workerId: string, report: TaskResult): Promise<ResultAck | null> {
+    return this.#isKnown(workerId) ? await this.result(workerId, report) : null;
+  }
+
   /** Brings a worker's result to its job. */
   async result(workerId: string, report: TaskResult): Promise<ResultAck> {
     const now = Date.now();
@@ -364,11 +423,12 @@ export class RegistryShard extends DurableObject<Env> {
 
   /**
    * `/ws/{workerId}` is a worker's socket, `/ws` one of a worker without a name, `/poll/{workerId}` a long poll held by
-   * the edge. Reached through the binding only.
+   * the edge; with `?known`, for a worker that is known here only, else 404. Reached through the binding only.
    */
   override fetch(request: Request): Response {
     const { pathname, searchParams } = new URL(request.url);
     const [, kind, workerId = ""] = pathname.split("/");
+    if (searchParams.has("known") && !this.#isKnown(workerId)) return new Response(null, { status: 404 });
     return new Response(null, { status: 101, webSocket: this.#open(kind, workerId, searchParams) });
   }
 

@@ -117,6 +117,17 @@ export class Standings {
     );
   }
 
+  /** Takes over what another shard knows of a worker that comes from there. */
+  adopt(workerId: string, value: Standing): void {
+    this.#write(workerId, value);
+  }
+
+  /** The worker is another shard's now. */
+  forget(workerId: string): void {
+    if (this.#standings.delete(workerId)) this.#store.delete(workerId);
+    this.#stored.delete(workerId);
+  }
+
   /** A standing that is simply good again needs no row. */
   #write(workerId: string, value: Standing): void {
     const { reputation, countsFrom, drain } = value;

@@ -23,6 +23,8 @@ import { closeQuietly, readAttachment, sendFrame } from "./sockets.ts";
 import { takeState } from "./worker-state.ts";
 
 interface LineNeeds {
+  /** The name of this shard. */
+  readonly shard: string;
   readonly ctx: DurableObjectState;
   readonly env: Env;
   readonly roster: Roster;
@@ -269,7 +271,7 @@ export class WorkerLines {
   /** Nothing but the worker's word says that it has this task: its job may not want it any more, and could not tell. */
   async #askFor(member: Member, { job_id: jobId, task_id: taskId, attempt }: HeldTask): Promise<void> {
     try {
-      if (await callObject(this.#needs.env.JOBS, jobId, (job) => job.wants(taskId, attempt))) return;
+      if (await callObject(this.#needs.env.JOBS, jobId, (job) => job.wants(taskId, attempt, this.#needs.shard))) return;
     } catch {
       // The job's own check finds out.
       return;

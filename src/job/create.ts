@@ -70,6 +70,7 @@ export function createJob(bp: CompleteBlueprint, input: CreateJob, now: number):
     transitions: 0,
     wakeAt: startsAt,
     checkAt: null,
+    spillAt: null,
     nextTask: 1,
     result: null,
     error: null,

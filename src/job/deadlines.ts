@@ -19,6 +19,7 @@ export function nextDeadline(job: JobRecord, branches: Iterable<Branch>, outboxM
     note(job.cancellation.until);
   } else if (job.pause === null) {
     for (const at of [job.wakeAt, job.checkAt, job.deadlineAt, job.wait?.until]) note(at);
+    if (job.checkAt !== null) note(job.spillAt);
     for (const task of job.task === null ? branches : [job.task]) {
       note(task.retryAt);
       note(task.resultBy);

@@ -19,7 +19,7 @@ import { isOut, newChild, newTask } from "./work.ts";
 type Of<Kind extends Action["kind"]> = Extract<Action, { kind: Kind }>;
 
 function waitFor(job: JobRecord, status: JobRecord["status"], around: Surroundings): JobRecord {
-  return { ...job, status, transitions: 0, wakeAt: null, checkAt: around.now + around.settings.leaseMs };
+  return { ...job, status, transitions: 0, wakeAt: null, checkAt: around.now + around.settings.leaseMs, spillAt: null };
 }
 
 function single(job: JobRecord, task: SingleTask, around: Surroundings): Change {

@@ -178,6 +178,8 @@ export interface JobRecord {
   readonly wakeAt: number | null;
   /** When to ask next whether the job's tasks are still known; null when there are none. */
   readonly checkAt: number | null;
+  /** When to look next whether tasks that wait would do better in another shard; null when none is known to wait. */
+  readonly spillAt: number | null;
   readonly nextTask: number;
   readonly result: unknown;
   readonly error: string | null;

@@ -5,6 +5,7 @@ const NEW_IN_2 = {
   metadata: {},
   webhookUrl: null,
   region: null,
+  spillAt: null,
   defaultTimeouts: { dispatchSeconds: null, resultSeconds: null },
   parent: null,
   depth: 0,

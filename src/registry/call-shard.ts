@@ -22,7 +22,7 @@ export function callShard<Answer extends Promise<unknown>>(
   return callObject(env.REGISTRY, name, call, placement(name));
 }
 
-/** Opens a line to a shard: `path` is one that its object answers with a WebSocket. */
+/** Opens a line to a shard: `path` is one that its object answers with a WebSocket, or with 404 where it says so. */
 export function openLine(env: Pick<Env, "REGISTRY">, name: string, path: string): Promise<Response> {
   const stub = env.REGISTRY.getByName(name, placement(name));
   return stub.fetch(`https://shard${path}`, { headers: { Upgrade: "websocket" } });

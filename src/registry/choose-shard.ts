@@ -36,6 +36,15 @@ function freeIn(heard: Heard | null): number {
   return heard === null || !heard.fresh ? 0 : Math.max(0, heard.counts.free - heard.counts.waiting);
 }
 
+function workersIn(heard: Heard | null): number {
+  return heard?.counts.workers ?? 0;
+}
+
+/** The part of the shard's workers that a task more could count on. */
+function shareOf(heard: Heard | null, more: number): number {
+  return workersIn(heard) / ((heard?.counts.waiting ?? 0) + more + 1);
+}
+
 /**
  * The shard to offer a task to: in the nearest region, one with a free worker for it, more often the more are free;
  * else one that has such workers at all, or of which nothing is known. Where it is known that no shard of the region
@@ -61,13 +70,15 @@ export function chooseShard(plan: ShardPlan, { taskId, type, region }: ShardWish
 /** A task that waits in a shard. */
 export interface StuckTask extends ShardWish {
   readonly shard: string;
+  /** Whether it has waited as long as a task should wait for the workers of its region. */
+  readonly overdue: boolean;
   /** Shards in which it has waited in vain. */
   readonly tried: ReadonlySet<string>;
 }
 
 /**
- * Which waiting tasks would do better in another shard: where a worker is free for them, nearest region first; else,
- * when their own shard has no worker for them at all, where some are. From a shard that is none any more
+ * Which waiting tasks would do better in another shard. An overdue one where a worker is free for it, nearest region
+ * first; else any whose own shard has no worker for it at all, where some are. From a shard that is none any more
  * they go in any case, and from one that drains while another does not. No more tasks go to free workers than there are.
  * @param tasks those to be helped first come first
  * @returns the new shard of each that is to move
@@ -86,18 +97,18 @@ export function planMoves(plan: ShardPlan, tasks: readonly StuckTask[], heardOf:
       shards.filter((shard) => shard !== here && heardOf(shard, type)?.draining !== true),
     );
     const left = (shard: string) => freeIn(heardOf(shard, type)) - sentTo(shard, type);
-    const untried = others.map((shards) => shards.filter((shard) => !task.tried.has(shard)));
-    let target = mostOf(untried, left) ?? mostOf(others, left);
-    if (target === null && (mustLeave || heard?.counts.workers === 0)) {
-      target = mostOf(others, (shard) => {
-        const counts = heardOf(shard, type)?.counts;
-        return counts === undefined || counts.workers === 0
-          ? 0
-          : counts.workers / (counts.waiting + sentTo(shard, type) + 1);
-      });
+    let target: string | null = null;
+    if (task.overdue) {
+      const untried = others.map((shards) => shards.filter((shard) => !task.tried.has(shard)));
+      target = mostOf(untried, left) ?? mostOf(others, left);
     }
-    const somewhere = others.some((shards) => shards.length > 0) || !plan.names.includes(here);
-    if (target === null && mustLeave && somewhere) target = chooseShard(plan, task, heardOf);
+    const hopeless = mustLeave || heard?.counts.workers === 0;
+    if (target === null && hopeless) {
+      const near = others.find((shards) => shards.some((shard) => workersIn(heardOf(shard, type)) > 0)) ?? [];
+      target = mostOf([near], left) ?? mostOf([near], (shard) => shareOf(heardOf(shard, type), sentTo(shard, type)));
+    }
+    const isElsewhere = others.some((shards) => shards.length > 0) || !plan.names.includes(here);
+    if (target === null && mustLeave && isElsewhere) target = chooseShard(plan, task, heardOf);
     if (target === null || target === here) continue;
     moves.set(task.taskId, target);
     sent.set(keyOf(target, type), sentTo(target, type) + 1);

@@ -9,10 +9,15 @@ const REGION_HEADER = "X-Worker-Region";
  * @param registered the region of its registration
  */
 export function regionOfWorker(request: Request, registered?: string | null): Region | null {
+  return regionSaid(request, registered) ?? regionOf(request.cf);
+}
+
+/** Where a worker says itself that it is. */
+export function regionSaid(request: Request, registered?: string | null): Region | null {
   const words = [registered, request.headers.get(REGION_HEADER), new URL(request.url).searchParams.get("region")];
   for (const word of words) {
     const said = word?.trim().toLowerCase() ?? "";
     if (isRegion(said)) return said;
   }
-  return regionOf(request.cf);
+  return null;
 }

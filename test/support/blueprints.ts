@@ -1,5 +1,6 @@
 import { blueprint, type CompleteBlueprint } from "batuta";
 import { z } from "zod";
+import { REGIONS } from "../../src/registry/regions.ts";
 import { photos } from "../../blueprints/photos.ts";
 import features from "./feature-blueprints.ts";
 
@@ -13,6 +14,7 @@ const oneTask = blueprint({
     seconds: z.number().optional(),
     priority: z.number().default(0),
     needs: z.record(z.string(), z.unknown()).optional(),
+    region: z.enum(REGIONS).optional(),
   }),
   states: ["work", "failed_on_purpose", "done"],
 })
@@ -22,6 +24,7 @@ const oneTask = blueprint({
       params: { value: initialData.value ?? null },
       priority: initialData.priority,
       ...(initialData.needs === undefined ? {} : { resourceRequirements: initialData.needs }),
+      ...(initialData.region === undefined ? {} : { region: initialData.region }),
       ...(initialData.seconds === undefined ? {} : { timeoutSeconds: initialData.seconds }),
       transitions: { success: "done", rejected: "failed_on_purpose" },
     }),

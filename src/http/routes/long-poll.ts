@@ -1,27 +1,13 @@
-import type { Env } from "../../env.ts";
-import { openLine } from "../../registry/call-shard.ts";
-
 /**
  * Waits for a task of this worker. The request is held here, at the edge; the shard holds only a socket that
  * hibernates, so that a waiting fleet costs no active time. The shard takes the task back unless the edge confirms
  * that its caller was still there.
  *
- * @param shard the one that has the worker
- * @param said the query by which a worker of the later generation says what it takes now
+ * @param line to the shard that has the worker
  * @param callerGone aborted when the worker hangs up
  * @returns the task's JSON, or null when none came in time
  */
-export async function pollTask(
-  env: Env,
-  shard: string,
-  workerId: string,
-  waitMs: number,
-  said: URLSearchParams,
-  callerGone: AbortSignal,
-): Promise<string | null> {
-  const response = await openLine(env, shard, `/poll/${workerId}?${said.toString()}`);
-  const line = response.webSocket;
-  if (line === null) throw new Error("The registry did not open a line for a poll.");
+export async function pollTask(line: WebSocket, waitMs: number, callerGone: AbortSignal): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
   const timer = setTimeout(() => resolve(null), waitMs);
   callerGone.addEventListener("abort", () => resolve(null));

@@ -9,16 +9,18 @@ import {
   taskLog,
   workerEvent,
   workerRegistration,
+  type JsonObject,
+  type ResultAck,
 } from "@batuta/worker/protocol";
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
 import { callShard } from "../../registry/call-shard.ts";
-import { homeOf } from "../../registry/shard-plan.ts";
-import { regionOfWorker } from "../../registry/worker-region.ts";
+import { noteRegistered } from "../../registry/worker-home.ts";
+import { regionOfWorker, regionSaid } from "../../registry/worker-region.ts";
 import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -32,6 +34,7 @@ import { Problem } from "../problem.ts";
 import { heartbeatAnswer, registrationAnswer, resultAnswer } from "../worker-answers.ts";
 import { pollTask } from "./long-poll.ts";
 import { openWorkerSocket } from "./worker-socket.ts";
+import { atWorkersShard, openWorkersLine } from "./workers-shard.ts";
 
 /** The shorter of what the worker asks for and what the deployment allows. */
 function pollMs(asked: string | undefined, allowedMs: number): number {
@@ -40,10 +43,6 @@ function pollMs(asked: string | undefined, allowedMs: number): number {
     throw new Problem(400, "bad_request", "timeout must be a number of seconds, 0 or more.");
   }
   return Math.min(seconds * 1000, allowedMs, MAX_POLL_SECONDS * 1000);
-}
-
-function homeOfWorker(c: Context<HttpEnv>, workerId: string, registered?: string | null): string {
-  return homeOf(c.get("settings").shards, regionOfWorker(c.req.raw, registered), workerId);
 }
 
 /** What a worker of the later generation says with its poll, for the registry. */
@@ -67,9 +66,20 @@ export const workerApi = new Hono<HttpEnv>()
   .use(rxonVersion)
   .post("/workers/register", requireWorkerInBody, async (c) => {
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
-    const home = homeOfWorker(c, registration.worker_id, registration.region);
-    await callShard(c.env, home, (shard) => shard.register(registration));
+    // Kept with the worker, so that it is found again by requests that do not say it.
+    const region = regionSaid(c.req.raw, registration.region) ?? registration.region;
+    await atWorkersShard(
+      c,
+      registration.worker_id,
+      (name, ifKnown) => callShard(c.env, name, (shard) => shard.register({ ...registration, region }, ifKnown)),
+      (taken) => !taken,
+      registration.region,
+    );
     const { security: _security, ...shown } = registration;
+    noteRegistered(c.get("settings").shards, {
+      id: registration.worker_id,
+      region: regionOfWorker(c.req.raw, registration.region),
+    });
     const sent = tellWorkerEvent(c.env, registration.worker_id, "registered", shown);
     const settings = c.get("settings");
     c.executionCtx.waitUntil(
@@ -88,21 +98,36 @@ export const workerApi = new Hono<HttpEnv>()
     if (update !== null && isLaterGeneration(update) && (update["worker_id"] ?? workerId) !== workerId) {
       throw new Problem(403, "forbidden", "Immediate sender ID mismatch");
     }
-    const worker = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.heartbeat(workerId, update));
+    const worker = await atWorkersShard<JsonObject | null>(
+      c,
+      workerId,
+      (name) => callShard(c.env, name, (shard) => shard.heartbeat(workerId, update)),
+      // A task that this shard does not know may be with another one, where the worker was before.
+      (answer) => answer === null || "cancel_task_ids" in answer,
+    );
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
     return c.json(heartbeatAnswer(update, worker));
   })
   .get("/workers/:worker_id/tasks/next", requireWorkerInPath, async (c) => {
     const waitMs = pollMs(c.req.query("timeout"), c.get("settings").pollMs);
     const workerId = c.get("workerId");
-    const home = homeOfWorker(c, workerId);
-    const task = await pollTask(c.env, home, workerId, waitMs, pollWishes(c.req.query()), c.req.raw.signal);
+    const line = await openWorkersLine(c, "poll", workerId, pollWishes(c.req.query()));
+    const task = await pollTask(line, waitMs, c.req.raw.signal);
     return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
   })
   .post("/tasks/result", requireWorkerInBody, async (c) => {
     const result = checkBody(reportedResult, c.get("body"), "result");
     const workerId = c.get("workerId");
-    const ack = await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.result(workerId, result));
+    const ack = await atWorkersShard<ResultAck | null>(
+      c,
+      workerId,
+      (name, ifKnown) =>
+        callShard<Promise<ResultAck | null>>(c.env, name, (shard) =>
+          ifKnown ? shard.knownResult(workerId, result) : shard.result(workerId, result),
+        ),
+      (answer) => answer === null,
+    );
+    if (ack === null) throw new Error("The registry did not say how a result was taken.");
     const answer = resultAnswer(jsonObject.parse(c.get("body")), ack);
     if (answer === null) throw new Problem(404, "job_not_found", "Job not found");
     return c.json(answer);
@@ -115,17 +140,19 @@ export const workerApi = new Hono<HttpEnv>()
   .post("/tasks/log", requireWorkerInBody, async (c) => {
     const lines = checkBody(taskLog, c.get("body"), "log");
     const workerId = c.get("workerId");
-    return c.json(await callShard(c.env, homeOfWorker(c, workerId), (shard) => shard.taskLog(workerId, lines)));
+    const taken = await atWorkersShard(
+      c,
+      workerId,
+      (name) => callShard(c.env, name, (shard) => shard.taskLog(workerId, lines)),
+      ({ status }) => status === "ignored",
+    );
+    return c.json(taken);
   })
   .post("/events", requireWorkerInBody, async (c) => {
     const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
     return c.json(error === null ? { status: "event_accepted" } : { status: "error", message: error });
   })
   .get("/ws", async (c) => {
-    const workerId = await ownerOfNamelessSocket(c);
-    return openWorkerSocket(c, homeOfWorker(c, workerId ?? ""), workerId);
+    return openWorkerSocket(c, await ownerOfNamelessSocket(c));
   })
-  .get("/ws/:worker_id", requireWorkerInPath, (c) => {
-    const workerId = c.get("workerId");
-    return openWorkerSocket(c, homeOfWorker(c, workerId), workerId);
-  });
+  .get("/ws/:worker_id", requireWorkerInPath, (c) => openWorkerSocket(c, c.get("workerId")));

@@ -85,7 +85,10 @@ const world = fc
     enam: fc.nat(3),
     apac: fc.nat(2),
     region: fc.constantFrom(...REGIONS, null),
-    tasks: fc.array(fc.record({ at: fc.nat(20), tried: fc.array(fc.nat(20), { maxLength: 3 }) }), { maxLength: 12 }),
+    tasks: fc.array(
+      fc.record({ at: fc.nat(20), overdue: fc.boolean(), tried: fc.array(fc.nat(20), { maxLength: 3 }) }),
+      { maxLength: 12 },
+    ),
     known: fc.array(fc.option(counts, { nil: null }), { minLength: 9, maxLength: 9 }),
     gone: fc.boolean(),
   })
@@ -95,9 +98,9 @@ const world = fc
     const names = gone ? [...shards.names, "shard-0"] : shards.names;
     const nameAt = (i: number) => names[i % names.length] ?? "";
     const byName = new Map(names.map((name, i) => [name, known[i] ?? null]));
-    const stuck = tasks.map(({ at, tried }, i): StuckTask => {
+    const stuck = tasks.map(({ at, overdue, tried }, i): StuckTask => {
       const before = new Set(tried.map((each) => nameAt(each)));
-      return { taskId: `t${i}`, type: "resize", region, shard: nameAt(at), tried: before };
+      return { taskId: `t${i}`, type: "resize", region, shard: nameAt(at), overdue, tried: before };
     });
     const hearsay: Hearsay = (name) => byName.get(name) ?? null;
     return { shards, region, stuck, hearsay };
@@ -142,6 +145,7 @@ describe("whatever is known", () => {
           expect(others.length === 0 ? shards.names : others).toContain(to);
           const abandoned = mustLeave || here?.counts.workers === 0;
           if (!abandoned) {
+            expect(task.overdue).toBe(true);
             perTarget.set(to, (perTarget.get(to) ?? 0) + 1);
             expect(freeOf(hearsay(to, task.type))).toBeGreaterThan(0);
           }
@@ -157,6 +161,7 @@ describe("a waiting task", () => {
   const stuck = (shard: string, over: Partial<StuckTask> = {}): StuckTask => ({
     ...wish("t"),
     shard,
+    overdue: true,
     tried: new Set(),
     ...over,
   });
@@ -174,6 +179,13 @@ describe("a waiting task", () => {
   test("goes to busy workers when its own shard has none", () => {
     const known = { "weur-0": heard(0, 0), "enam-0": heard(5, 0), "apac-0": heard(5, 0) };
     expect(planMoves(shards, [stuck("weur-0")], from(known)).get("t")).toBe("enam-0");
+  });
+
+  test("goes to busy workers of its region, before it is overdue, rather than to free ones elsewhere", () => {
+    const known = { "weur-0": heard(0, 0), "weur-1": heard(1, 0), "enam-0": heard(5, 5) };
+    expect(planMoves(shards, [stuck("weur-0", { overdue: false })], from(known)).get("t")).toBe("weur-1");
+    expect(planMoves(shards, [stuck("weur-1", { overdue: false })], from(known))).toEqual(new Map());
+    expect(planMoves(shards, [stuck("weur-1")], from(known)).get("t")).toBe("enam-0");
   });
 
   test("goes first where it has not waited yet", () => {
