@@ -84,7 +84,7 @@ describe.each(WAYS)("a worker whose shard is another one since there are more, %
 
   test("keeps its reputation", async () => {
     const workerId = await settledBefore(unique());
-    await shardNamed("weur-0").reviewReputations(new Map([[workerId, 0.5]]), Date.now());
+    await shardNamed("weur-0").reviewReputations(new Map([[workerId, { rate: 0.5, results: 100 }]]), true);
     await between();
     await beat(workerId);
     expect((await workerOf("weur-1", workerId))?.["reputation"]).toBeLessThan(1);
