@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   type AbortCause,
   type LogFields,
@@ -10,11 +12,15 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ApiClient } from "../support/api-client.ts";
 import { BatutaServer } from "../support/batuta-server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 let server: BatutaServer;
 let alice: ApiClient;
 beforeAll(async () => {
-  server = await BatutaServer.start({ clients: ["alice"], environment: { JOB_MAX_RETRIES: "0" } });
+  const data = temporaryFolder();
+  const operator = '[clients.operator]\ntoken = "operator-token"\nadmin = true\n';
+  writeFileSync(join(data, "clients.toml"), `[clients.alice]\ntoken = "alice-token"\n${operator}`);
+  server = await BatutaServer.start({ data, environment: { JOB_MAX_RETRIES: "0" } });
   alice = server.client("alice");
 });
 
@@ -170,6 +176,21 @@ describe.each(TRANSPORTS)("workers on %s", (_, kind, websockets) => {
     await alice.expectJob(late, { status: "failed" });
     await expect.poll(() => causes.get(late), { timeout: 10_000 }).toMatch(/^(cancelled|deadline)$/);
   });
+});
+
+test("a worker does what operators say", async () => {
+  const taken: unknown[] = [];
+  const worker = new Worker({ ...server.forWorkers, workerId: "obedient", spoolDir: false });
+  worker.task("obey", () => {}).onCommand("purge", (command) => void taken.push(command));
+  const running = worker.run({ handleSignals: false });
+  const operator = server.client("operator");
+  const say = (command: string, params: object) => () =>
+    operator.call("POST", "/admin/workers/obedient/commands", { json: { command, params } });
+  await expect.poll(say("purge", { keep: 2 }), { interval: 50, timeout: 10_000 }).toMatchObject({ status: 202 });
+  await expect.poll(() => taken).toEqual([{ name: "purge", params: { keep: 2 } }]);
+  expect(await say("update", { version: "2" })()).toMatchObject({ status: 202 });
+  await running;
+  await expectShown("obedient").toMatchObject({ connected: false });
 });
 
 test("a task ends at its deadline even where its orchestrator is away", async () => {

@@ -17,6 +17,8 @@ export interface ProfileOptions {
   costPerSkill?: Readonly<Record<string, number>>;
   /** Models on this machine, loaded or not. [INSTALLED_MODELS as JSON; none] */
   installedModels?: ReadonlyArray<{ name: string; version?: string | undefined }>;
+  /** Other things on this machine that tasks may need, such as data sets. [INSTALLED_ARTIFACTS as JSON; none] */
+  installedArtifacts?: ReadonlyArray<{ name: string; version?: string | undefined }>;
   /** Versions of programs by their names. [INSTALLED_SOFTWARE as JSON; none] */
   installedSoftware?: Readonly<Record<string, string>>;
   /** Further facts that tasks may ask for, by name. [each variable WORKER_EXTRA_NAME is the fact `name`; none] */
@@ -43,6 +45,11 @@ const words = z.preprocess(
   z.array(z.string().min(1, "must not hold an empty word"), "must be words with commas between them"),
 );
 
+const namedThings = z.array(
+  z.looseObject({ name: z.string(), version: z.string().optional() }, "must hold objects with a name"),
+  "must be a JSON list of objects with a name",
+);
+
 /** Schemas of the profile's settings, by name. */
 export const profileSettings = {
   resources: workerRegistration.shape.resources,
@@ -56,12 +63,8 @@ export const profileSettings = {
   tags: words.optional(),
   costPerSecond: least.optional(),
   costPerSkill: json(z.record(z.string(), cost, "must be a JSON object of numbers")).optional(),
-  installedModels: json(
-    z.array(
-      z.looseObject({ name: z.string(), version: z.string().optional() }, "must hold objects with a name"),
-      "must be a JSON list of objects with a name",
-    ),
-  ).optional(),
+  installedModels: json(namedThings).optional(),
+  installedArtifacts: json(namedThings).optional(),
   installedSoftware: json(
     z.record(z.string(), z.string("must hold texts"), "must be a JSON object of texts"),
   ).optional(),
@@ -82,6 +85,7 @@ export const PROFILE_VARIABLES: Record<keyof typeof profileSettings, readonly st
   costPerSecond: ["WORKER_COST_PER_SECOND"],
   costPerSkill: ["COST_PER_SKILL"],
   installedModels: ["INSTALLED_MODELS"],
+  installedArtifacts: ["INSTALLED_ARTIFACTS"],
   installedSoftware: ["INSTALLED_SOFTWARE"],
   extra: [],
 };
@@ -93,6 +97,7 @@ export type Profile = Pick<
   WorkerRegistration,
   "resources" | "version" | "region" | "tags" | "cost_per_second" | "cost_per_skill" | "installed_models"
 > & {
+  installed_artifacts?: z.output<typeof namedThings>;
   installed_software?: Record<string, string>;
   extra?: Record<string, unknown>;
 };
@@ -101,7 +106,7 @@ const EXTRA_PREFIX = "WORKER_EXTRA_";
 
 /** Reads the profile out of a worker's settings and its environment. */
 export function profileOf(settings: ProfileSettings, environment: Record<string, string | undefined>): Profile {
-  const { costPerSecond, costPerSkill, installedModels, installedSoftware } = settings;
+  const { costPerSecond, costPerSkill, installedModels, installedArtifacts, installedSoftware } = settings;
   const { version, region, tags } = settings;
   const resources = { ...machineOf(settings), ...settings.resources };
   const extra = { ...extrasOf(environment), ...settings.extra };
@@ -113,6 +118,7 @@ export function profileOf(settings: ProfileSettings, environment: Record<string,
     ...(costPerSecond !== undefined && { cost_per_second: costPerSecond }),
     ...(costPerSkill !== undefined && { cost_per_skill: costPerSkill }),
     ...(installedModels !== undefined && { installed_models: installedModels }),
+    ...(installedArtifacts !== undefined && { installed_artifacts: installedArtifacts }),
     ...(installedSoftware !== undefined && { installed_software: installedSoftware }),
     ...(Object.keys(extra).length > 0 && { extra }),
   };

@@ -27,6 +27,7 @@ describe("what a worker tells of itself", () => {
       WORKER_COST_PER_SECOND: "0.01",
       COST_PER_SKILL: '{"paint":0.02}',
       INSTALLED_MODELS: '[{"name":"sdxl","version":"1.0"}]',
+      INSTALLED_ARTIFACTS: '[{"name":"imagenet"}]',
       INSTALLED_SOFTWARE: '{"cuda":"12.4"}',
       WORKER_EXTRA_RACK: "r7",
     };
@@ -43,6 +44,7 @@ describe("what a worker tells of itself", () => {
       cost_per_second: 0.01,
       cost_per_skill: { paint: 0.02 },
       installed_models: [{ name: "sdxl", version: "1.0" }],
+      installed_artifacts: [{ name: "imagenet" }],
       installed_software: { cuda: "12.4" },
       extra: { rack: "r7" },
     });
