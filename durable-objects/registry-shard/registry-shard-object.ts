@@ -126,7 +126,7 @@ export class RegistryShard extends DurableObject<Env> {
       drainOf: (member) => firstDeadline(this.#standings.of(member.id).drain, this.#standings.shardDrain),
       lost: (lease, reason, detail) =>
         callObject(env.JOBS, lease.jobId, (job) => job.leaseLost(lease.taskId, lease.attempt, reason, detail)),
-      expired: ({ id, info }) => this.#noteExpired(id, info),
+      expired: ({ id, info }) => this.#note("expired", id, info),
     });
     this.#fleet = new Fleet({
       roster: this.#roster,
@@ -230,6 +230,10 @@ export class RegistryShard extends DurableObject<Env> {
     }
     if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
     this.#leases.renew(member, now, { write });
+    if (isLeaving(before.status) !== isLeaving(member.info.status)) {
+      this.#note("status_update", workerId, member.info);
+      this.#dispatcher.workerLeft(now);
+    }
     this.#dispatcher.fill(member, now);
     const unwanted = update?.current_tasks?.filter((taskId) => !member.leases.has(taskId)) ?? [];
     return {
@@ -467,9 +471,9 @@ export class RegistryShard extends DurableObject<Env> {
     this.ctx.waitUntil(told.catch(() => undefined));
   }
 
-  #noteExpired(workerId: string, info: WorkerRegistration | null): void {
+  #note(type: "expired" | "status_update", workerId: string, info: WorkerRegistration | null): void {
     // Nothing depends on it: a worker's events are there for people to read.
-    this.ctx.waitUntil(tellWorkerEvent(this.env, workerId, "expired", info).catch(() => undefined));
+    this.ctx.waitUntil(tellWorkerEvent(this.env, workerId, type, info).catch(() => undefined));
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {

@@ -233,6 +233,8 @@ test("what is done to a worker, and that it is forgotten, is in its history", as
   await drainOf(workerId, { reason: "new disk" });
   await ask(`workers/${workerId}/undrain`);
   await ask(`workers/${workerId}/reset-reputation`);
+  await heartbeat(workerId, { load: 2 });
+  await heartbeat(workerId, { status: "offline" });
   // Something whose end the shard has to notice.
   const other = unique();
   const type = unique();
@@ -252,6 +254,7 @@ test("what is done to a worker, and that it is forgotten, is in its history", as
     drained: { by: "admin", reason: "new disk" },
     undrained: { by: "admin" },
     reputation_reset: { by: "admin" },
+    status_update: { worker_id: workerId, status: "offline" },
     expired: { worker_id: workerId },
   });
 });
