@@ -141,7 +141,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
       this.#failures = 0;
       presence.set("here");
       if (reply.value !== undefined) pool.start(reply.value, this);
-      else await sleep(askedAt + MIN_EMPTY_POLL_MS - Date.now(), signal);
+      else if (waitMs >= MIN_EMPTY_POLL_MS) await sleep(askedAt + MIN_EMPTY_POLL_MS - Date.now(), signal);
       return reply.value !== undefined;
     }
     if (signal.aborted) return false;

@@ -6,6 +6,9 @@ import { Turns } from "./turns.ts";
 /** How long a poll may wait while another orchestrator may have a task too. */
 const TURN_WAIT_MS = 5_000;
 
+/** How long a poll waits that is to find out whether there is a task now. */
+const GLANCE_MS = 250;
+
 interface Polled {
   readonly weight: number;
   readonly transport: LongPollTransport;
@@ -49,13 +52,23 @@ export class PollRounds {
   async #round(signal: AbortSignal): Promise<void> {
     const { mode, pollTimeoutMs } = this.#options;
     const ready = this.#ready();
-    const asked = mode === "WATERFALL" ? ready : [mode === "FAILOVER" ? ready[0] : this.#turns.next(ready)];
-    for (const member of asked) {
-      if (member === undefined || signal.aborted) return;
-      const alone = this.#members.length === 1 || (mode === "FAILOVER" && member === this.#members[0]);
-      const waitMs = alone ? pollTimeoutMs : Math.min(pollTimeoutMs, TURN_WAIT_MS);
-      if (await member.transport.poll(waitMs, signal)) return;
+    const chosen = mode === "ROUND_ROBIN" ? this.#turns.next(ready) : ready[0];
+    if (chosen === undefined) return;
+    const others = mode === "FAILOVER" ? [] : ready.filter((member) => member !== chosen);
+    // One that has nothing must not keep the worker from one that has: first all are asked in passing.
+    if (others.length > 0 && (await this.#ask([chosen, ...others], GLANCE_MS, signal))) return;
+    const held = mode === "WATERFALL" ? [chosen, ...others] : [chosen];
+    const alone = this.#members.length === 1 || (mode === "FAILOVER" && chosen === this.#members[0]);
+    await this.#ask(held, alone ? pollTimeoutMs : Math.min(pollTimeoutMs, TURN_WAIT_MS), signal);
+  }
+
+  /** Asks one after the other, until one has a task. */
+  async #ask(members: readonly Polled[], waitMs: number, signal: AbortSignal): Promise<boolean> {
+    for (const { transport } of members) {
+      if (signal.aborted) return false;
+      if (transport.isReady && (await transport.poll(waitMs, signal))) return true;
     }
+    return false;
   }
 
   #ready(): Polled[] {

@@ -61,8 +61,24 @@ describe("a worker that polls several orchestrators", () => {
   it("ROUND_ROBIN: takes turns by weight", async () => {
     const { worker, at } = bench("ROUND_ROBIN", [3, 1]);
     const stop = await running(worker);
-    await pass(5_000 * 40 - 1);
-    expect([at("a").to(NEXT).length, at("b").to(NEXT).length]).toEqual([30, 10]);
+    // Both are asked in passing before one of them is waited for.
+    await pass((250 + 250 + 5_000) * 40 - 1);
+    const waits = (name: "a" | "b") =>
+      at(name)
+        .to(NEXT)
+        .filter(({ timeout }) => timeout === 5).length;
+    expect([waits("a"), waits("b")]).toEqual([30, 10]);
+    await stop();
+  });
+
+  it("ROUND_ROBIN: divides tasks by weight, and does not wait for one that has none", async () => {
+    const { worker, at } = bench("ROUND_ROBIN", [2, 1]);
+    for (let n = 0; n < 12; n++) for (const name of ["a", "b"] as const) at(name).offer(aTask());
+    const stop = await running(worker);
+    await settle();
+    expect([at("a").results.length, at("b").results.length]).toEqual([12, 6]);
+    await pass(250 * 12);
+    expect(at("b").results).toHaveLength(12);
     await stop();
   });
 
@@ -71,12 +87,14 @@ describe("a worker that polls several orchestrators", () => {
     for (let n = 0; n < 3; n++) at("a").offer(aTask());
     const stop = await running(worker);
     expect([at("a").to(NEXT).length, at("b").to(NEXT).length]).toEqual([4, 0]);
-    await pass(5_000);
+    await pass(250);
     expect(at("b").to(NEXT)).toHaveLength(1);
-    at("b").offer(aTask());
-    await settle();
-    expect(at("b").results).toHaveLength(1);
-    expect(at("a").to(NEXT)).toHaveLength(5);
+    for (let n = 0; n < 4; n++) at("b").offer(aTask());
+    await pass(1_000);
+    expect(at("b").results).toHaveLength(4);
+    at("a").offer(aTask());
+    await pass(250);
+    expect(at("a").results).toHaveLength(4);
     await stop();
   });
 

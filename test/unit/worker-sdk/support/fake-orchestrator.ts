@@ -12,6 +12,8 @@ export interface RecordedRequest {
   token: string | undefined;
   body: unknown;
   at: number;
+  /** How long a poll may wait, seconds. */
+  timeout: number;
 }
 
 type Answer = () => Response | Promise<Response>;
@@ -56,6 +58,7 @@ export class FakeOrchestrator {
       token: headers.get("X-Worker-Token") ?? undefined,
       body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
       at: Date.now(),
+      timeout: Number(searchParams.get("timeout")),
     });
     const scripted = this.#scripted.get(route)?.shift();
     if (scripted !== undefined) return scripted();
