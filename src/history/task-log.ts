@@ -6,6 +6,9 @@ import type { LogLine, TaskLogMessage } from "./events.ts";
 /** The latest time that a cursor can name, epoch ms; a worker's clock may say anything. */
 const LATEST = 10 ** 15 - 1;
 
+/** Lines of one millisecond are told apart by thousandths of it. */
+const PARTS = 1_000;
+
 /** Whose lines they are. */
 export interface LogSource {
   readonly workerId: string;
@@ -14,19 +17,19 @@ export interface LogSource {
 
 /**
  * Lines of a running task as messages of the history queue, cut to what is kept of one line. What they say is not
- * looked at. A line is named by its time, its place among those of the same time, and what it says, so that lines that
- * are sent again are not written again.
+ * looked at. A line is named by its time, its place among those of the same time in this request, and what it says, so
+ * that lines that are sent again are not written again.
  */
 export function logMessages(log: TaskLog, lines: readonly JobLogLine[], source: LogSource): TaskLogMessage[] {
   const places = new Map<number, number>();
   const messages: TaskLogMessage[] = [];
   let room = 0;
   for (const line of lines) {
-    const at = Math.min(Math.max(Math.round(line.at) || 0, 0), LATEST);
-    const place = places.get(at) ?? 0;
-    places.set(at, place + 1);
+    const { at, part } = timeOf(line);
+    const place = places.get(at * PARTS + part) ?? 0;
+    places.set(at * PARTS + part, place + 1);
     const kept = keptOf(line);
-    const named: LogLine = { id: nameOf(log.task_id, source.attempt, place, kept), at, ...kept };
+    const named: LogLine = { id: `${digits(part)}${digits(place)}-${hashOf(log, source, kept)}`, at, ...kept };
     const bytes = encoder.encode(JSON.stringify(named)).byteLength + 1;
     if (bytes > room) {
       const { job_id, task_id } = log;
@@ -56,12 +59,22 @@ function keptOf({ level, message, fields }: JobLogLine): Kept {
   };
 }
 
-function nameOf(taskId: string, attempt: number, place: number, kept: Kept): string {
-  const hash = createHash("sha256")
+/** A line's time in whole milliseconds, and the thousandths that are left. */
+function timeOf({ at }: JobLogLine): { at: number; part: number } {
+  const time = Math.min(Math.max(at || 0, 0), LATEST);
+  const whole = Math.floor(time);
+  return { at: whole, part: Math.min(Math.round((time - whole) * PARTS), PARTS - 1) };
+}
+
+function digits(number: number): string {
+  return String(number).padStart(3, "0");
+}
+
+function hashOf({ task_id: taskId }: TaskLog, { attempt }: LogSource, kept: Kept): string {
+  return createHash("sha256")
     .update(JSON.stringify([taskId, attempt, kept]))
     .digest("hex")
     .slice(0, 10);
-  return `${String(place).padStart(4, "0")}-${hash}`;
 }
 
 const encoder = new TextEncoder();

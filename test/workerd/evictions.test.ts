@@ -35,7 +35,8 @@ test("whatever is said in whatever order, and wherever the shard loses its memor
       }
       await fleet.expectAllToEnd();
     }),
-    { numRuns: RUNS },
+    // One that stands still is told with its script, too.
+    { numRuns: RUNS, timeout: 30_000, endOnFailure: true },
   );
   expect(evictions).toBeGreaterThan(RUNS);
 }, 120_000);

@@ -42,13 +42,22 @@ describe("lines of a log", () => {
         expect(made.map(({ message }) => message)).toEqual(lines.map(({ message }) => message));
         const keys = made.map(({ at, id }) => `${at} ${id}`);
         expect(new Set(keys).size).toBe(keys.length);
-        for (const [at, same] of Map.groupBy(made, (row) => row.at)) {
-          expect(at).toBeGreaterThanOrEqual(0);
+        for (const { at } of made) expect(at).toBeGreaterThanOrEqual(0);
+        const named = lines.map((line, n) => ({ line, id: made[n]?.id ?? "" }));
+        for (const [, same] of Map.groupBy(named, ({ line }) => line.at)) {
           const names = same.map(({ id }) => id);
           expect(names).toEqual(names.toSorted());
         }
       }),
     );
+  });
+
+  test("of one millisecond are in the order of its parts, whatever message they come in", () => {
+    const lines = Array.from({ length: 120 }, (_, n) => info(1_700_000_000_000 + n / 1_000, `${n}`));
+    const made = [lines.slice(0, 50), lines.slice(50, 100), lines.slice(100)].flatMap((some) => rows(some));
+    expect(new Set(made.map(({ at }) => at))).toEqual(new Set([1_700_000_000_000]));
+    const inOrder = made.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    expect(inOrder.map(({ message }) => message)).toEqual(lines.map(({ message }) => message));
   });
 
   test("that are sent again have the names they had", () => {

@@ -40,6 +40,18 @@ describe("the log of a job", () => {
     expect(batches).toHaveLength(2);
   });
 
+  it("gives lines of one millisecond an order, also over messages and when the clock is set back", async () => {
+    const { log, batches } = logBench();
+    for (let n = 0; n < 60; n++) log.info(String(n));
+    vi.setSystemTime(999_000);
+    log.info("earlier");
+    await pass(2_000);
+    const times = batches.flat().map(({ at }) => at);
+    expect(times).toHaveLength(61);
+    expect(times.slice(0, 3)).toEqual([1_000_000, 1_000_000.001, 1_000_000.002]);
+    expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b));
+  });
+
   it("sends 50 lines without waiting for the second, at most ten times a second", async () => {
     const { log, texts } = logBench();
     for (let n = 0; n < 120; n++) log.info(String(n));

@@ -121,7 +121,7 @@ export const progressPayload = z.looseObject({ progress: z.number().min(0).max(1
 export const JOB_LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type JobLogLevel = (typeof JOB_LOG_LEVELS)[number];
 
-/** A line that a running task writes to the log of its job. `at` is epoch milliseconds by the worker's clock. */
+/** A line that a running task writes to the log of its job. `at` is epoch milliseconds by the worker's clock; a fraction orders the lines of one millisecond. */
 export const jobLogLine = z.looseObject({
   at: z.number(),
   level: z.enum(JOB_LOG_LEVELS).catch("info"),
