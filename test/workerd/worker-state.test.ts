@@ -83,6 +83,19 @@ describe.each(WAYS)("over its socket a worker says, %s,", (_, between) => {
     expect(await worker.task()).toMatchObject({ job_id: job });
   });
 
+  test("that it drains, which a new hello ends", async () => {
+    const type = unique();
+    const worker = await socketWorker([type]);
+    worker.send({ type: "state", status: "draining" });
+    expect(await worker.rest()).toEqual([]);
+    await worker.close();
+    await between();
+    const [job] = await jobsOf([type]);
+    const back = await openSocket(worker.workerId);
+    await back.hello([type]);
+    expect(await back.task()).toMatchObject({ job_id: job });
+  });
+
   test("what it has loaded: the task goes there", async () => {
     const type = unique();
     const cold = await socketWorker([type]);

@@ -7,6 +7,7 @@ export type { CapacityChecker } from "./availability.ts";
 export type { CommandHandler, WorkerCommand } from "./commands.ts";
 export type { ProfileOptions } from "./profile.ts";
 export type { TaskOptions } from "./task-catalog.ts";
+export type { EventSchemas, SendEventOf } from "./task-events.ts";
 export type {
   EventAnswer,
   EventOptions,

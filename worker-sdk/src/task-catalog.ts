@@ -1,15 +1,23 @@
 import type { z } from "zod";
 import { jsonObject, type JsonObject } from "./protocol/index.ts";
 import { ContractViolationError, InvalidInputError } from "./errors.ts";
+import { describeIssues } from "./issues.ts";
 import type { Outcome } from "./outcome.ts";
+import { declaredOnly, type EventSchemas } from "./task-events.ts";
 import type { TaskContext, TaskHandler } from "./task-context.ts";
 
 /** How a task is taken and what it gives. */
-export interface TaskOptions<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType> {
+export interface TaskOptions<
+  Params extends z.ZodType = AnyParams,
+  Result extends z.ZodType = z.ZodType,
+  Events extends EventSchemas = EventSchemas,
+> {
   /** What the params must be; they arrive as the schema reads them. */
   params?: Params;
   /** What the data of the outcome must be; it is sent as the schema reads it. */
   result?: Result;
+  /** The events it sends, each with what its payload must be; no others are sent. Default: any. */
+  events?: Events;
   /** Tasks of the same type share a limit of `taskTypeLimits`. Default: the task's name. */
   taskType?: string;
 }
@@ -32,10 +40,14 @@ export interface TaskDefinition {
 const anyParams = jsonObject.nullish().transform((params): JsonObject => params ?? {});
 export type AnyParams = typeof anyParams;
 
-export function defineTask<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType>(
+export function defineTask<
+  Params extends z.ZodType = AnyParams,
+  Result extends z.ZodType = z.ZodType,
+  Events extends EventSchemas = EventSchemas,
+>(
   name: string,
-  { params, result, taskType = name }: TaskOptions<Params, Result>,
-  handler: TaskHandler<z.output<Params>, z.input<Result>>,
+  { params, result, events, taskType = name }: TaskOptions<Params, Result, Events>,
+  handler: TaskHandler<z.output<Params>, z.input<Result>, Events>,
 ): TaskDefinition {
   return {
     name,
@@ -45,8 +57,9 @@ export function defineTask<Params extends z.ZodType = AnyParams, Result extends 
       if (!parsed.success) throw new InvalidInputError(describeIssues("params", parsed.error));
       // A handler that listens for the abort would miss one that came while the params were read.
       context.signal.throwIfAborted();
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a schema, Params is AnyParams
-      return handler({ ...context, params: parsed.data as z.output<Params> });
+      const sendEvent = events === undefined ? context.sendEvent : declaredOnly(events, context.sendEvent);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both were checked by the schemas that give the types
+      return handler({ ...context, params: parsed.data, sendEvent } as TaskContext<z.output<Params>, Events>);
     },
     async checked(outcome) {
       const { status, data } = outcome;
@@ -90,8 +103,4 @@ export class TaskCatalog {
     }
     this.#definitions.set(name, definition);
   }
-}
-
-function describeIssues(root: string, { issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => `${[root, ...path].join(".")}: ${message}`).join("; ");
 }

@@ -1,8 +1,9 @@
 import type { JsonObject } from "./protocol/index.ts";
 import type { Outcome } from "./outcome.ts";
+import type { EventSchemas, SendEventOf } from "./task-events.ts";
 
 /** What a handler is called with. */
-export interface TaskContext<Params = JsonObject> {
+export interface TaskContext<Params = JsonObject, Events extends EventSchemas = EventSchemas> {
   /** What the blueprint sends along; checked by the task's schema when it has one. */
   params: Params;
   jobId: string;
@@ -22,7 +23,8 @@ export interface TaskContext<Params = JsonObject> {
    * only the latest value is sent, a few times a second. Never fails and does not wait for the network.
    */
   sendProgress: (progress: number, message?: string) => Promise<void>;
-  sendEvent: SendEvent;
+  /** Tells the job something before the task ends; see {@link SendEvent}. */
+  sendEvent: SendEventOf<Events>;
   /** Writes lines to the log of the job. Never fails and does not wait for the network. */
   log: TaskLogger;
   /** Tells the orchestrator that something, a model say, is loaded here from now on; see `Worker.addToHotCache`. */
@@ -72,8 +74,8 @@ export type HandlerReturn = Outcome | object | string | number | boolean | null 
 type TypedReturn<Result> = unknown extends Result ? HandlerReturn : Result | Outcome<Result>;
 
 /** The work itself. Throw `PermanentError`, `InvalidInputError` or any other error when it cannot be done. */
-export type TaskHandler<Params = JsonObject, Result = unknown> = (
-  context: TaskContext<Params>,
+export type TaskHandler<Params = JsonObject, Result = unknown, Events extends EventSchemas = EventSchemas> = (
+  context: TaskContext<Params, Events>,
 ) => TypedReturn<Result> | Promise<TypedReturn<Result>>;
 
 /** What a middleware is called with: the handler's context, with the params as they came, and the name of the task. */

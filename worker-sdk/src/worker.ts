@@ -13,6 +13,7 @@ import { payloadFiles } from "./payload/payload-files.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./task-catalog.ts";
 import type { Middleware, TaskHandler } from "./task-context.ts";
+import type { EventSchemas } from "./task-events.ts";
 import { TaskPool } from "./task-pool.ts";
 import { TypeLimits } from "./type-limits.ts";
 
@@ -95,21 +96,25 @@ export class Worker {
 
   /**
    * Names the handler of a task, optionally with zod schemas: of its params, which arrive typed, and a task whose params do
-   * not fit fails with INVALID_INPUT_ERROR before the handler is called; and of its result, which fails the task with
-   * CONTRACT_VIOLATION_ERROR when it does not fit. Without a schema params are any object.
+   * not fit fails with INVALID_INPUT_ERROR before the handler is called; of its result, which fails the task with
+   * CONTRACT_VIOLATION_ERROR when it does not fit; and of its events. Without a schema params are any object.
    * @returns this worker, so that calls can be chained
    * @throws TypeError when the name is empty or taken, or the worker already runs
    */
   task(name: string, handler: TaskHandler): this;
-  task<Params extends z.ZodType = AnyParams, Result extends z.ZodType = z.ZodType>(
+  task<
+    Params extends z.ZodType = AnyParams,
+    Result extends z.ZodType = z.ZodType,
+    Events extends EventSchemas = EventSchemas,
+  >(
     name: string,
-    options: TaskOptions<Params, Result>,
-    handler: TaskHandler<z.output<Params>, z.input<Result>>,
+    options: TaskOptions<Params, Result, Events>,
+    handler: TaskHandler<z.output<Params>, z.input<Result>, Events>,
   ): this;
-  task<Params extends z.ZodType, Result extends z.ZodType>(
+  task<Params extends z.ZodType, Result extends z.ZodType, Events extends EventSchemas>(
     name: string,
-    optionsOrHandler: TaskOptions<Params, Result> | TaskHandler,
-    handler?: TaskHandler<z.output<Params>, z.input<Result>>,
+    optionsOrHandler: TaskOptions<Params, Result, Events> | TaskHandler,
+    handler?: TaskHandler<z.output<Params>, z.input<Result>, Events>,
   ): this {
     if (this.#started) throw new TypeError(`Register the task "${name}" before run(): the orchestrator is told once.`);
     if (typeof optionsOrHandler === "function") {

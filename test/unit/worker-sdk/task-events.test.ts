@@ -1,6 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { EventAnswer, TaskContext, Worker } from "../../../worker-sdk/src/index.ts";
+import { z } from "zod";
+import type {
+  EventAnswer,
+  EventSchemas,
+  JsonObject,
+  SendEvent,
+  TaskContext,
+  Worker,
+} from "../../../worker-sdk/src/index.ts";
+import { defineTask } from "../../../worker-sdk/src/task-catalog.ts";
+import { runTask } from "../../../worker-sdk/src/task-runner.ts";
 import { aTask, connectionRefused, EVENTS, HEARTBEAT, problem } from "./support/fake-orchestrator.ts";
+import { surroundings } from "./support/task-surroundings.ts";
 import { connectedBench, gate, pass, settle, workerBench } from "./support/worker-bench.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -145,6 +156,55 @@ describe("an event over the socket", () => {
     expect([answer, bench.orchestrator.to(EVENTS).length]).toEqual([{ accepted: true }, 1]);
     end.resolve();
     await bench.finish();
+  });
+});
+
+describe("a task that declares its events", () => {
+  const events: EventSchemas = {
+    started: z.object({ url: z.string(), codec: z.string().default("h264") }),
+    ended: z.undefined(),
+  };
+
+  /** Sends an event from a handler that keeps to no type. */
+  async function declaring(type: string, payload?: JsonObject) {
+    const sent: unknown[] = [];
+    const sendEvent: SendEvent = async (...event) => {
+      sent.push(event);
+      return { accepted: true };
+    };
+    const answers: EventAnswer[] = [];
+    const task = defineTask("stream", { events }, async (context) => {
+      answers.push(await context.sendEvent(type, payload, { eventId: "e" }));
+    });
+    await runTask(task, aTask(), { ...surroundings(), sendEvent });
+    return { sent, answer: answers[0] };
+  }
+
+  it("sends them as their schemas read them", async () => {
+    expect(await declaring("started", { url: "rtmp://x", more: 1 })).toEqual({
+      sent: [["started", { url: "rtmp://x", codec: "h264" }, { eventId: "e" }]],
+      answer: { accepted: true },
+    });
+    expect((await declaring("ended")).sent).toEqual([["ended", undefined, { eventId: "e" }]]);
+  });
+
+  it("may always tell its progress", async () => {
+    expect((await declaring("progress", { progress: 0.5 })).answer).toEqual({ accepted: true });
+  });
+
+  it.each([
+    [
+      "one that it does not declare",
+      "paused",
+      {},
+      /^The task does not declare the event "paused"\. .* started, ended\.$/,
+    ],
+    ["a payload that does not fit", "started", { url: 7 }, /^payload\.url: /],
+    ["a payload where there should be none", "ended", {}, /^payload: /],
+  ])("does not send %s", async (_, type, payload, reason) => {
+    const { sent, answer } = await declaring(type, payload);
+    expect(sent).toEqual([]);
+    expect(answer).toEqual({ accepted: false, reason: expect.stringMatching(reason) });
   });
 });
 

@@ -75,6 +75,16 @@ describe("the types of a task", () => {
       .task("fails", { result }, () => failure("no"))
       .task("result", { result, taskType: "gpu" }, ({ params: { any } }) => ({ area: Number(any) }))
       .task("type", { taskType: "gpu" }, ({ params: { any } }) => [any]);
+    const events = { started: z.object({ url: z.string() }), stopped: z.undefined() };
+    worker.task("events", { events }, async ({ sendEvent }) => {
+      await sendEvent("started", { url: "rtmp://x" }, { eventId: "e" });
+      await sendEvent("stopped", undefined);
+      // @ts-expect-error it is not declared
+      await sendEvent("paused", {});
+      // @ts-expect-error url is a text
+      await sendEvent("started", { url: 7 });
+    });
+    worker.task("any_events", ({ sendEvent }) => sendEvent("anything", { at: "all" }));
     // @ts-expect-error area is a number
     worker.task("wrong", { result }, () => ({ area: "1" }));
     // @ts-expect-error area is missing
