@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { firstDeadline } from "../../../durable-objects/registry-shard/standing.ts";
 import { offerFor } from "../../support/dispatch-builders.ts";
 import { ShardBench } from "../../support/shard-bench.ts";
 
@@ -22,6 +23,19 @@ const command = fc.oneof(
     arbitrary: fc.record({ op: fc.constant("pass" as const), ms: fc.constantFrom(1_000, 10_000, 130_000) }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("evict" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constant("drain" as const),
+      // Null for the whole shard.
+      whom: fc.constantFrom("a", "b", "c", null),
+      inMs: fc.constantFrom(0, 5_000, null),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constant("undrain" as const), whom: fc.constantFrom("a", "b", "c", null) }),
+  },
 );
 type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
 
@@ -77,6 +91,12 @@ class Trial {
         return;
       case "evict":
         return shard.evict();
+      case "drain": {
+        const { whom, inMs } = command;
+        return shard.drain(whom, { since: shard.now, deadline: inMs === null ? null : shard.now + inMs, reason: null });
+      }
+      case "undrain":
+        return shard.drain(command.whom, null);
     }
   }
 
@@ -101,12 +121,12 @@ class Trial {
   }
 }
 
-function forEachLife(check: (trial: Trial) => void | Promise<void>): Promise<void> {
+function forEachLife(check: (trial: Trial, command: Command) => void | Promise<void>): Promise<void> {
   const life = fc.asyncProperty(fc.array(command, { maxLength: 40, size: "max" }), async (commands) => {
     const trial = new Trial();
     for (const each of commands) {
       await trial.do(each);
-      await check(trial);
+      await check(trial, each);
     }
   });
   return fc.assert(life, { numRuns: 100 });
@@ -149,6 +169,30 @@ describe("a shard, whatever happens to it", () => {
       for (const member of shard.roster.all()) {
         const could = waiting.filter(([, { type }]) => shard.roster.typesOf(member).has(type)).map(([id]) => id);
         expect({ worker: member.id, could }).toEqual({ worker: member.id, could: [] });
+      }
+    });
+  });
+
+  test("gives a worker that drains nothing new", async () => {
+    const lives = new WeakMap<Trial, Map<string, ReadonlySet<string>>>();
+    await forEachLife((trial) => {
+      const { shard } = trial;
+      const before = lives.get(trial) ?? new Map<string, ReadonlySet<string>>();
+      lives.set(trial, before);
+      for (const member of shard.roster.all()) {
+        const held = new Set([...member.leases.values()].map(({ taskId, attempt }) => `${taskId}#${attempt}`));
+        if (member.barred !== null) expect(held.isSubsetOf(before.get(member.id) ?? new Set())).toBe(true);
+        before.set(member.id, held);
+      }
+    });
+  });
+
+  test("leaves a worker nothing after its deadline", async () => {
+    await forEachLife(({ shard }, { op }) => {
+      if (op !== "pass") return;
+      for (const member of shard.roster.all()) {
+        const drain = firstDeadline(shard.standings.of(member.id).drain, shard.standings.shardDrain);
+        if (drain !== null && drain.deadline <= shard.now) expect(member.leases.size).toBe(0);
       }
     });
   });
