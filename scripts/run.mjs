@@ -24,6 +24,7 @@ const COMMANDS = {
   example: [own("examples/features/run.ts")],
   server: [own("cli/src/main.ts", "server")],
   test: [BUILD, tool("vitest", "run")],
+  "test-python": [BUILD, tool("vitest", "run", "--config", "test/python/vitest.config.ts")],
   "test-registry": [BUILD, tool("vitest", "run", "--config", "test/registry/vitest.config.ts")],
   check: [own("scripts/check.ts")],
   dev: [own("scripts/prepare-dev.ts"), tool("wrangler", "dev", "--env", "")],

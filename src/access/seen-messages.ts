@@ -15,13 +15,18 @@ export class SeenMessages {
     this.#limit = limit;
   }
 
-  /** Notes a message. @returns whether it is new */
-  note(signature: string, now: number): boolean {
+  /**
+   * Notes a message.
+   * @param graceMs how long after the first time the same may come again: two messages of one second can be the same
+   * @returns whether it may be taken
+   */
+  note(signature: string, now: number, graceMs = 0): boolean {
     for (const [oldest, at] of this.#seen) {
       if (at > now - REPEATABLE_MS && this.#seen.size < this.#limit) break;
       this.#seen.delete(oldest);
     }
-    if (this.#seen.has(signature)) return false;
+    const first = this.#seen.get(signature);
+    if (first !== undefined) return now - first < graceMs;
     this.#seen.set(signature, now);
     return true;
   }

@@ -182,6 +182,8 @@ describe("a deployment that takes signed messages only", () => {
     expect(await send("POST", "/_worker/workers/register", registration)).toMatchObject(again);
     const beat = signed({ worker_id, status: "idle" });
     expect(await send("PATCH", `/_worker/workers/${worker_id}`, beat)).toMatchObject({ status: 200 });
+    expect(await send("PATCH", `/_worker/workers/${worker_id}`, beat)).toMatchObject({ status: 200 });
+    pass(5_000);
     expect(await send("PATCH", `/_worker/workers/${worker_id}`, beat)).toMatchObject(again);
     const result = signed({ worker_id, job_id: unique(), task_id: "t" });
     for (const _ of [1, 2]) {

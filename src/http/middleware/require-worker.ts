@@ -95,6 +95,9 @@ export const requireWorkerInBody = createMiddleware<HttpEnv>(async (c, next) => 
 /** Messages that say how a worker is now: an old one must not come to count again. The others count once by their ids. */
 const seen = new SeenMessages(MAX_SEEN_MESSAGES);
 
+/** Heartbeats of the same second that say the same are the same; they may be a little late. */
+const SAME_HEARTBEAT_MS = 5_000;
+
 /**
  * Where the deployment takes signed messages only, refuses any other.
  * @throws {Problem} 403 with the model system's text
@@ -112,8 +115,9 @@ export function requireSignature(c: Context<HttpEnv>, text: string, body: unknow
   };
   const checked = checkSignature(message, now);
   if (!checked.ok) throw new Problem(403, "not_signed", checked.error);
-  const repeatable = method === "POST" && !path.endsWith("/register");
-  if (!repeatable && !seen.note(checked.signature, now)) {
+  const isRegistration = path.endsWith("/register");
+  if (method === "POST" && !isRegistration) return;
+  if (!seen.note(checked.signature, now, isRegistration ? 0 : SAME_HEARTBEAT_MS)) {
     throw new Problem(403, "not_signed", "Message was taken before (replay protection)");
   }
 }

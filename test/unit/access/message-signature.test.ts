@@ -78,6 +78,11 @@ describe("messages that were seen", () => {
     expect(seen.note("a", 120_000)).toBe(true);
   });
 
+  test("may be the same for a moment", () => {
+    const seen = new SeenMessages(10);
+    expect([seen.note("a", 0, 5), seen.note("a", 4, 5), seen.note("a", 5, 5)]).toEqual([true, true, false]);
+  });
+
   test("are forgotten, oldest first, when there are too many", () => {
     const seen = new SeenMessages(2);
     for (const signature of ["a", "b", "c"]) expect(seen.note(signature, 0)).toBe(true);
