@@ -117,8 +117,7 @@ describe.each([
 
     test("was never asked to slow down, and nothing of it was refused", () => {
       const statuses = new Set(proxy.exchanges.map(({ status }) => status));
-      expect([...statuses].toSorted()).toEqual([101, 200, 204].filter((status) => statuses.has(status)));
-      expect(statuses).not.toContain(429);
+      expect([...statuses].filter((status) => ![101, 200, 204].includes(status))).toEqual([]);
       expect(proxy.exchanges.length).toBeGreaterThan(20);
     });
   });
