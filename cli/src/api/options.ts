@@ -2,10 +2,15 @@ import type { ArgsDef } from "citty";
 import { PlainError } from "../plain-error.ts";
 import type { Environment, Flags } from "../server/options.ts";
 import type { Server } from "./ask.ts";
+import { localServer } from "./local-server.ts";
 
 /** Options of all commands that ask a running server. */
 export const SERVER_ACCESS = {
-  url: { type: "string", valueHint: "URL", description: "Server to ask [BATUTA_URL]" },
+  url: {
+    type: "string",
+    valueHint: "URL",
+    description: "Server to ask [BATUTA_URL, else the one whose data folder is here]",
+  },
   token: { type: "string", valueHint: "TOKEN", description: "Token of a client of that server [BATUTA_TOKEN]" },
   json: { type: "boolean", description: "Print JSON" },
 } satisfies ArgsDef;
@@ -22,9 +27,12 @@ export function readServer(flags: Flags, environment: Environment, command: stri
   return url === undefined ? null : { url: readUrl(url), token: readToken(token) };
 }
 
-/** @throws {PlainError} as {@link readServer}, and when no address is given */
-export function requireServer(flags: Flags, environment: Environment, command: string): Server {
-  const server = readServer(flags, environment, command);
+/**
+ * As {@link readServer}; without an address, the embedded server whose data folder is in the working folder.
+ * @throws {PlainError} as {@link readServer}, and when there is no such server either
+ */
+export function requireServer(flags: Flags, environment: Environment, command: string, folder = process.cwd()): Server {
+  const server = readServer(flags, environment, command) ?? localServer(environment, folder);
   if (server !== null) return server;
   throw new PlainError('Which server? Give its address with --url (or BATUTA_URL), such as "http://127.0.0.1:8080".');
 }

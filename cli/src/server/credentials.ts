@@ -97,8 +97,10 @@ function makeSecretFile(path: string, content: () => string): void {
 
 function firstClients(): string {
   return `# Who may create and read jobs on this server, and with which token. Changes count from the next request.
+# A client with admin = true may also look after workers, shards and settings.
 [clients.local]
 token = "${newToken()}"
+admin = true
 `;
 }
 
