@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { promises, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { TaskAbortedError, Worker, type Outcome } from "../../../worker-sdk/src/index.ts";
 import { silentLogger } from "../../../worker-sdk/src/logger.ts";
 import { nodeBuiltins } from "../../../worker-sdk/src/node/builtins.ts";
@@ -269,6 +269,12 @@ describe("a worker", () => {
   });
 });
 
+/** Makes every folder look as if this user had made it. */
+function chownedBy(uid: number): void {
+  const stat = promises.stat;
+  vi.spyOn(promises, "stat").mockImplementation(async (path) => Object.assign(await stat(path), { uid }));
+}
+
 describe("the folder of a task", () => {
   it("is empty at first, kept apart from that of another attempt, and removed when the work fails", async () => {
     mkdirSync(join(directory, "t", "1"), { recursive: true });
@@ -287,6 +293,17 @@ describe("the folder of a task", () => {
     await expect(first).rejects.toThrow("on purpose");
     await second;
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("is not made below a folder of somebody else, who could exchange its files", async () => {
+    chownedBy(4321);
+    vi.spyOn(process, "getuid").mockReturnValue(1234);
+    const run = around(aTask(), (_, workspace) => workspace());
+    await expect(run).rejects.toMatchObject({
+      code: "PERMANENT_ERROR",
+      message: expect.stringContaining("belongs to another user"),
+    });
+    vi.restoreAllMocks();
   });
 
   it("is not even made for a task that needs none", async () => {

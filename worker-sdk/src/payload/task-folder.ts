@@ -2,6 +2,8 @@ import { InvalidInputError, PermanentError } from "../errors.ts";
 import type { NodeBuiltins } from "../node/builtins.ts";
 import type { FileMetadata } from "./integrity.ts";
 
+const ROOT = 0;
+
 /**
  * The folder of one attempt at a task, for its files alone. It is made when it is first needed, and nothing of it is left
  * when the task has ended.
@@ -104,7 +106,17 @@ export class TaskFolder {
   }
 
   async #make(): Promise<void> {
-    const { fs } = this.#builtins;
+    const { fs, path } = this.#builtins;
+    const directory = path.dirname(path.dirname(this.path));
+    await fs.mkdir(directory, { recursive: true, mode: 0o700 });
+    // In a folder of somebody else, such as one made beforehand in /tmp, files could be exchanged for links.
+    const own = process.getuid?.() ?? ROOT;
+    const { uid: owner } = await fs.stat(directory);
+    if (own !== ROOT && owner !== ROOT && owner !== own) {
+      throw new PermanentError(
+        `The folder ${directory} belongs to another user. Set payloadDir or WORKER_PAYLOAD_DIR to a folder of your own.`,
+      );
+    }
     // An attempt that ended with its worker may have left files.
     await fs.rm(this.path, { recursive: true, force: true });
     await fs.mkdir(this.path, { recursive: true, mode: 0o700 });
