@@ -72,7 +72,7 @@ describe.each(TRANSPORTS)("workers on %s", (_, kind, websockets) => {
     const [, warm] = workers;
     warm?.worker.addToHotCache("sdxl");
     await expectShown(`warm-${kind}`).toMatchObject({ hot_cache: ["sdxl"], hot_skills: [type] });
-    await expectShown(`cold-${kind}`).toMatchObject({ hot_skills: [] });
+    for (const name of ["cold", "cold_too"]) await expectShown(`${name}-${kind}`).toMatchObject({ hot_skills: [] });
     for (let n = 0; n < 3; n++) {
       await alice.expectJob(await alice.create("one-task", { type }), { status: "finished" });
     }
@@ -97,6 +97,7 @@ describe.each(TRANSPORTS)("workers on %s", (_, kind, websockets) => {
           .task(sort, () => {});
       }),
     );
+    for (const { worker } of workers) await expectShown(worker.workerId).toMatchObject({ connected: websockets });
     const jobs = await Promise.all([
       alice.create("fan-out", { type: render, count: 10 }),
       alice.create("fan-out", { type: train, count: 10 }),
