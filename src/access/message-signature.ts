@@ -1,14 +1,13 @@
 import { createHmac } from "node:crypto";
+import { canonicalJson, UNSIGNED_MEMBERS } from "@batuta/worker/protocol";
 import { z } from "zod";
-import { canonicalJson } from "./canonical-json.ts";
 import { digestToken, sameDigest } from "./token-digest.ts";
 
 /** How far a message's timestamp may be from this clock, before and after. */
 export const SIGNED_WITHIN_SECONDS = 60;
 
-/** Members that no signature covers. A relay adds itself to the chain of an event on its way. */
-const UNSIGNED = ["security", "_signature"];
-const UNSIGNED_OF_EVENT = [...UNSIGNED, "bubbling_chain"];
+/** A relay adds itself to the chain of an event on its way. */
+const UNSIGNED_OF_EVENT = [...UNSIGNED_MEMBERS, "bubbling_chain"];
 
 const stamped = z.looseObject({ timestamp: z.int() });
 const secured = z.looseObject({ security: z.looseObject({}) });
@@ -49,7 +48,7 @@ export function checkSignature(message: SignedMessage, now: number): SignatureCh
   if (signer.success && signer.data.security.signer_id !== workerId) {
     return refused(`Message signer ID '${signer.data.security.signer_id}' does not match worker ID '${workerId}'`);
   }
-  const covered = canonicalJson(text, message.isEvent ? UNSIGNED_OF_EVENT : UNSIGNED);
+  const covered = canonicalJson(text, message.isEvent ? UNSIGNED_OF_EVENT : UNSIGNED_MEMBERS);
   const { signature } = named.data.security;
   const right = covered !== null && sameText(signature.toLowerCase(), signatureOf(covered, token));
   return right ? { ok: true, signature } : refused("Invalid cryptographic signature");

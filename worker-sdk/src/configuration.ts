@@ -34,6 +34,8 @@ export interface WorkerOptions extends ProfileOptions {
   orchestratorMode?: OrchestratorMode;
   /** Sent as `X-Worker-Token`. [WORKER_INDIVIDUAL_TOKEN, else WORKER_TOKEN; no token] */
   token?: string;
+  /** Sign what goes by HTTP, for orchestrators that take signed messages only. [WORKER_SIGN_MESSAGES; false] */
+  signMessages?: boolean;
   /** Take tasks over a WebSocket; otherwise by long poll. [WORKER_ENABLE_WEBSOCKETS; true] */
   websockets?: boolean;
   /** Tasks that may run at the same time. [MAX_CONCURRENT_TASKS; 10] */
@@ -92,6 +94,7 @@ export interface Configuration {
   /** By priority; at least one. */
   orchestrators: readonly Orchestrator[];
   orchestratorMode: OrchestratorMode;
+  signMessages: boolean;
   websockets: boolean;
   maxConcurrentTasks: number;
   taskTypeLimits: Readonly<Record<string, number>>;
@@ -138,6 +141,7 @@ export const settingsSchema = z.object({
   orchestrators: orchestratorsSetting.optional(),
   orchestratorMode: orchestratorMode.default("FAILOVER"),
   token: headerToken.optional(),
+  signMessages: truth.default(false),
   websockets: truth.default(true),
   maxConcurrentTasks: wholeNumber(1).default(10),
   taskTypeLimits: z.record(z.string(), wholeNumber(0), "must be an object of whole numbers").default({}),
@@ -171,6 +175,7 @@ export const VARIABLES: Record<SettingName, readonly string[]> = {
   orchestrators: ["ORCHESTRATORS_CONFIG"],
   orchestratorMode: ["MULTI_ORCHESTRATOR_MODE"],
   token: ["WORKER_INDIVIDUAL_TOKEN", "WORKER_TOKEN"],
+  signMessages: ["WORKER_SIGN_MESSAGES"],
   websockets: ["WORKER_ENABLE_WEBSOCKETS"],
   maxConcurrentTasks: ["MAX_CONCURRENT_TASKS"],
   taskTypeLimits: [],

@@ -9,6 +9,7 @@ import { Presence, type PresenceState } from "./presence.ts";
 import { Registration } from "./registration.ts";
 import type { ResultSpool } from "./result-spool.ts";
 import type { Runtime } from "./runtime.ts";
+import { signingFetch } from "./signing.ts";
 import { SlotOffers } from "./slot-offers.ts";
 import { SocketTransport } from "./socket-transport.ts";
 import type { Transport } from "./transport.ts";
@@ -41,12 +42,15 @@ export class OrchestratorLinks {
     this.#spool = spool;
     const partsFor = (orchestrator: Orchestrator): LinkParts => {
       const { openSocket, random } = runtime;
-      const fetch: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
-      const http = new HttpClient(
+      const { workerId, signMessages } = configuration;
+      const { token } = orchestrator;
+      const plain: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
+      const signs = signMessages && token !== undefined;
+      const http: HttpClient = new HttpClient(
         orchestrator.url,
-        configuration.workerId,
-        orchestrator.token,
-        fetch,
+        workerId,
+        token,
+        signs ? signingFetch(plain, { workerId, token, now: () => http.now() }) : plain,
         configuration.rateLimitFloorMs,
       );
       const presence = new Presence();

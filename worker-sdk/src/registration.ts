@@ -100,7 +100,7 @@ export class Registration {
     const { workerId } = this.#parts.configuration;
     const advice =
       status === 401 || status === 403
-        ? "Check WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN when the orchestrator has a token for this worker alone."
+        ? "Check WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN when the orchestrator has a token for this worker alone; one that wants signed messages needs WORKER_SIGN_MESSAGES=true."
         : "Check ORCHESTRATOR_URL and the worker's options.";
     return new RegistrationRefusedError(
       `The orchestrator at ${url} refused the worker "${workerId}" (${message}). ${advice}`,

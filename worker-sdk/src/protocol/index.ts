@@ -4,3 +4,4 @@ export * from "./generations.ts";
 export * from "./worker.ts";
 export * from "./task.ts";
 export * from "./frames.ts";
+export * from "./canonical-json.ts";

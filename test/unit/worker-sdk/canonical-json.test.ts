@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalJson } from "../../../src/access/canonical-json.ts";
+import { canonicalJson } from "@batuta/worker/protocol";
 
 describe("the canonical text of a message", () => {
   // What Python's writer makes of the same numbers, as seen from the package that signs with it.

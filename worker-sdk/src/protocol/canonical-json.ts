@@ -1,4 +1,7 @@
-import { Buffer } from "node:buffer";
+/** Members of a message that its signature does not cover. */
+export const UNSIGNED_MEMBERS: readonly string[] = ["security", "_signature"];
+
+const encoder = new TextEncoder();
 
 /** A number as it was written: a double does not hold every integer. */
 class WrittenNumber {
@@ -46,7 +49,12 @@ function writeMembers(members: readonly [string, unknown][]): string {
 
 /** The order of UTF-8, which JavaScript's own is not beyond U+FFFF. */
 function byCodePoint(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+  const [a, b] = [encoder.encode(one), encoder.encode(other)];
+  for (let i = 0; i < Math.min(a.length, b.length); i += 1) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }
 
 function writeNumber(text: string): string {
