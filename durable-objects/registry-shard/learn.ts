@@ -34,3 +34,21 @@ export function learnFrom(before: WorkerRegistration, update: Heartbeat): Learne
   const known = skills !== undefined || leaving || hash === undefined || hash === before["skills_hash"];
   return { info, needsFullSync: !known };
 }
+
+/**
+ * Whether a heartbeat is like those of the first generation's SDK, which says in `load` how many tasks it has. Others say
+ * there how busy their machine is, so that it only counts once it has agreed with what the worker was given.
+ * @param held how many tasks the worker has as far as is known
+ */
+export function countsTasks(update: Heartbeat, held: number): boolean {
+  return speaksOfLoad(update) && held > 0 && update.load === held;
+}
+
+/** Whether a worker that {@link countsTasks} says that it has none: what it was sent by poll has then never reached it. */
+export function saysItHasNone(update: Heartbeat): boolean {
+  return speaksOfLoad(update) && update.load === 0 && update.status === "idle";
+}
+
+function speaksOfLoad({ current_tasks: current, supported_tasks: tasks, hot_cache: hot }: Heartbeat): boolean {
+  return current === undefined && tasks !== undefined && hot !== undefined;
+}

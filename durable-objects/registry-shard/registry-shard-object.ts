@@ -25,7 +25,7 @@ import { callObject } from "../shared/call-object.ts";
 import { Dispatcher, type Placement } from "./dispatcher.ts";
 import { Fleet, type DrainOrder, type ShardStatus } from "./fleet.ts";
 import { explainTask } from "./explain.ts";
-import { learnFrom, withoutEnvelope } from "./learn.ts";
+import { countsTasks, learnFrom, saysItHasNone, withoutEnvelope } from "./learn.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
 import { PolicyWatch } from "./policy-watch.ts";
@@ -228,7 +228,8 @@ export class RegistryShard extends DurableObject<Env> {
       this.#learn(member, learned.info, now);
       write = lasting(member.info) !== lasting(before);
     }
-    if (update?.current_tasks !== undefined) this.#leases.reconcile(member, update.current_tasks, HAND_OVER_MS, now);
+    const current = update === null ? undefined : this.#tasksOf(member, update);
+    if (current !== undefined) this.#leases.reconcile(member, current, HAND_OVER_MS, now);
     this.#leases.renew(member, now, { write });
     if (isLeaving(before.status) !== isLeaving(member.info.status)) {
       this.#note("status_update", workerId, member.info);
@@ -474,6 +475,12 @@ export class RegistryShard extends DurableObject<Env> {
   #note(type: "expired" | "status_update", workerId: string, info: WorkerRegistration | null): void {
     // Nothing depends on it: a worker's events are there for people to read.
     this.ctx.waitUntil(tellWorkerEvent(this.env, workerId, type, info).catch(() => undefined));
+  }
+
+  /** The tasks a worker says it has; undefined when it does not say. */
+  #tasksOf(member: Member, update: Heartbeat): readonly string[] | undefined {
+    if (countsTasks(update, member.leases.size)) member.countsTasks = true;
+    return update.current_tasks ?? (member.countsTasks && saysItHasNone(update) ? [] : undefined);
   }
 
   #learn(member: Member, info: WorkerRegistration, now: number): void {

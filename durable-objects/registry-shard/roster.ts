@@ -29,6 +29,8 @@ export interface Member {
   draining: boolean;
   /** Why it gets nothing new, whatever the task; null when it does. Brought up to date by {@link Roster.refresh}. */
   barred: string | null;
+  /** Its `load` has been the number of its tasks: see {@link countsTasks}. Forgotten with an eviction. */
+  countsTasks: boolean;
   idleSince: number;
   /** See {@link Candidate.turn}. Starts anew after an eviction, which only shifts whose turn it is. */
   turn: number;
@@ -123,6 +125,7 @@ export class Roster {
       everTook: new Set(),
       draining: false,
       barred: null,
+      countsTasks: false,
       idleSince: now,
       turn: 0,
       polls: new Set(),

@@ -126,6 +126,27 @@ describe.each([
 });
 
 function newestOnly(release: () => Release): void {
+  test("registers again with a server that does not know it", async () => {
+    const setup = { clients: ["alice"], environment: { GLOBAL_WORKER_TOKEN: "shared-by-both" } };
+    const [before, after] = await Promise.all([BatutaServer.start(setup), BatutaServer.start(setup)]);
+    const proxy = await CountingProxy.start(before.url);
+    const worker = startProgram(release(), "newest_worker.py", {
+      ORCHESTRATOR_URL: proxy.url,
+      WORKER_ID,
+      WORKER_TOKEN: "shared-by-both",
+      HEARTBEAT_INTERVAL: "1",
+    });
+    await listedWorker(before.client(), { worker_id: WORKER_ID });
+    proxy.target = after.url;
+    await before.kill();
+    await listedWorker(after.client(), { worker_id: WORKER_ID, status: "idle" });
+    const id = await after.client().create("one-task", { value: 1 });
+    await after.client().expectJob(id, { status: "finished" });
+    expect(proxy.statuses("POST", "/_worker/workers/register")).toEqual([200, 200]);
+    expect(proxy.statuses("PATCH", PATCH)).toContain(404);
+    await Promise.all([worker.kill("SIGKILL"), after.kill()]);
+  });
+
   describe("where messages must be signed", () => {
     let server: BatutaServer;
     let alice: ApiClient;

@@ -15,19 +15,22 @@ const STATUS = /^HTTP\/1\.1 (?<status>\d{3}) .*\r$/gm;
 /** Passes everything on between callers and a server, WebSockets too, and notes requests and statuses. Ends after the tests of its file. */
 export class CountingProxy {
   readonly url: string;
+  /** Address of the server to which new connections go. */
+  target: string;
   /** In the order of the answers. */
   readonly exchanges: Exchange[];
 
-  private constructor(url: string, exchanges: Exchange[]) {
+  private constructor(url: string, target: string, exchanges: Exchange[]) {
     this.url = url;
+    this.target = target;
     this.exchanges = exchanges;
   }
 
   static async start(target: string): Promise<CountingProxy> {
     const exchanges: Exchange[] = [];
-    const { hostname, port } = new URL(target);
     const sockets = new Set<Socket>();
     const server = createServer((caller) => {
+      const { hostname, port } = new URL(proxy.target);
       const callee = connect(Number(port), hostname);
       for (const [socket, other] of [
         [caller, callee],
@@ -56,7 +59,9 @@ export class CountingProxy {
       for (const socket of sockets) socket.destroy();
     });
     const address = server.address();
-    return new CountingProxy(`http://127.0.0.1:${typeof address === "object" ? address?.port : address}`, exchanges);
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : address}`;
+    const proxy = new CountingProxy(url, target, exchanges);
+    return proxy;
   }
 
   /** The statuses of the answers to requests like these. */

@@ -2,7 +2,7 @@ import { exports } from "cloudflare:workers";
 import { taskPayload } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
 import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
-import { WAYS } from "../support/workerd-clock.ts";
+import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shard, whereabouts } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, waitForPoll } from "../support/workerd-worker.ts";
 
@@ -90,6 +90,40 @@ describe.each(WAYS)("a long poll, %s,", (_, between) => {
     await between();
     const id = await createJob("one-task", { type });
     expect(await newer).toMatchObject({ job_id: id, attempt: 1 });
+  });
+});
+
+describe("a worker that says in its load how many tasks it has", () => {
+  const beat = (workerId: string, type: string, more: object) =>
+    call("PATCH", `/_worker/workers/${workerId}`, {
+      headers: WORKER,
+      json: { status: "idle", supported_tasks: [type], hot_cache: [], ...more },
+    });
+
+  /** Polls a task, of which the worker's heartbeats then speak in these words, one after another. */
+  async function polledThen(...beats: readonly object[]) {
+    const { type, workerId } = await pollingWorker();
+    const id = await createJob("one-task", { type });
+    await poll(workerId);
+    for (const more of beats) {
+      expect(await beat(workerId, type, more)).toMatchObject({ status: 200 });
+      pass(6_000);
+    }
+    await shardAlarm();
+    return id;
+  }
+
+  test("is offered anew what never reached it", async () => {
+    await expectJob(await polledThen({ load: 1 }, { load: 0 }), { current_task_info: { attempt: 2 } });
+  });
+
+  test.each([
+    ["when its load never agreed with what it has", [{ load: 0 }, { load: 0 }]],
+    ["when its load is that of its machine", [{ load: 0.7 }, { load: 0 }]],
+    ["while it is busy", [{ load: 1 }, { load: 0, status: "busy" }]],
+    ["while it says so", [{ load: 1 }, { load: 1 }]],
+  ])("keeps its task %s", async (_, beats) => {
+    await expectJob(await polledThen(...beats), { current_task_info: { attempt: 1 } });
   });
 });
 
