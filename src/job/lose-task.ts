@@ -77,8 +77,13 @@ function loseBranch(
   { reason, detail }: Loss,
   around: Surroundings,
 ): Change {
+  if (job.cancellation !== null) {
+    // The branch of a cancelled job ends with its attempt: one end is told, not two.
+    const cancelled = { code: "CANCELLED", message: TEXT[reason] };
+    return { ...failBranch(job, branch, open, cancelled, null, around), writeRecord: true };
+  }
   const told = record(job, lossEvent(branch, reason, detail), around.now);
-  const poison = job.cancellation === null ? tooOften(branch, reason) : { code: "CANCELLED", message: TEXT[reason] };
+  const poison = tooOften(branch, reason);
   if (poison !== null) return { ...failBranch(told, branch, open, poison, null, around), writeRecord: true };
   const next = offeredAnew(job, branch, reason, around);
   return { record: told, branches: [next], writeRecord: true, offers: isOut(next) ? [next] : [], releases: [] };

@@ -1,7 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { loseTask, type LossReason } from "../../../src/job/lose-task.ts";
 import { MAX_LEASE_LOSSES } from "../../../src/limits.ts";
-import { branchOf, fannedOutJob, openOf, outcomeOf, surroundings, T0, waitingJob } from "../../support/job-builders.ts";
+import {
+  branchOf,
+  cancellingJob,
+  fannedOutJob,
+  openOf,
+  outcomeOf,
+  surroundings,
+  T0,
+  waitingJob,
+} from "../../support/job-builders.ts";
 
 const later = surroundings({ now: T0 + 5_000 });
 const NONE = openOf();
@@ -95,6 +104,13 @@ describe("a branch whose attempt is lost", () => {
       error: { code: "PERMANENT_ERROR" },
       eventSeq: 12,
     });
+  });
+
+  test("of a job that is being cancelled has one end in its history, not two", () => {
+    const job = { ...fannedOutJob(2), cancellation: cancellingJob({}).cancellation };
+    const change = loseTask(job, openOf(branchOf(1), branchOf(2)), "job-2", 1, "worker_gone", later);
+    expect(change).toMatchObject({ offers: [], branches: [{ outcome: { error: { code: "CANCELLED" } } }] });
+    expect(change?.record.unsent.map((event) => event.event_type)).toEqual(["task_finished"]);
   });
 
   test("is the end of the fan-out when it is the last and given up", () => {
