@@ -13,7 +13,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { InvalidInputError, TransientError, Worker } from "@batuta/worker";
 import { z } from "zod";
-import { sendEvent } from "./send-event.ts";
 
 /** How long a piece of work takes here, ms. */
 const WORK_MS = 250;
@@ -72,10 +71,16 @@ await worker
   })
   .task(
     "broadcast",
-    { params: z.object({ channel: z.string(), seconds: z.number() }) },
-    async ({ params: { channel, seconds }, jobId, taskId, signal }) => {
+    {
+      params: z.object({ channel: z.string(), seconds: z.number() }),
+      events: { started: z.object({ url: z.url() }) },
+    },
+    async ({ params: { channel, seconds }, taskId, sendEvent, signal }) => {
       await pause(WORK_MS, undefined, { signal });
-      await sendEvent(worker.workerId, { jobId, taskId }, "started", { url: `https://live.example/${channel}` });
+      const url = `https://live.example/${channel}`;
+      // Under this name it counts once, also when the task is done again.
+      const answer = await sendEvent("started", { url }, { eventId: `${taskId}-started` });
+      if (!answer.accepted) throw new TransientError(answer.reason);
       await pause(seconds * 1000, undefined, { signal });
     },
   )
