@@ -1,5 +1,5 @@
 import { Worker } from "@batuta/worker";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { BatutaServer } from "../support/batuta-server.ts";
 
 let server: BatutaServer;
@@ -11,7 +11,7 @@ afterAll(async () => {
 });
 
 test.each([true, false])(
-  "a worker that signs is served where signatures are required, sockets: %s",
+  "a worker that signs is served where signatures are required, and says when it leaves, sockets: %s",
   async (websockets) => {
     const type = `signed-${websockets}`;
     const worker = new Worker({ ...server.forWorkers, websockets, signMessages: true, shutdownTimeout: 0 }).task(
@@ -29,6 +29,10 @@ test.each([true, false])(
     await alice.expectJob(id, { status: "finished", result: { value: 1.5 } });
     await worker.stop();
     await running;
+    const seen = { worker_id: worker.workerId, status: "offline", takes_nothing_because: "status is offline" };
+    await vi.waitFor(async () => {
+      expect((await alice.call("GET", "/workers")).body).toContainEqual(expect.objectContaining(seen));
+    });
   },
 );
 

@@ -16,6 +16,9 @@ import type { Transport } from "./transport.ts";
 /** Results of an earlier run that are handed over at the same time. */
 const RESTORE_LANES = 4;
 
+/** A process that wants to end must not wait long for an orchestrator that is away. */
+const GOODBYE_MS = 2_000;
+
 /** Polls are at least this far apart when they find nothing: some servers answer "no task" without waiting. */
 const MIN_EMPTY_POLL_MS = 1_000;
 
@@ -72,6 +75,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
   }
 
   close(): void {
+    if (this.#running) void this.#sayGoodbye();
     this.#draining.abort();
     this.#closed.abort();
   }
@@ -79,6 +83,12 @@ export class LongPollTransport implements Transport, TaskOrigin {
   deliver(task: TaskPayload, outcome: Outcome): void {
     const result = this.#outbox.add(resultOf(task, outcome, this.#parts.configuration.workerId));
     if (!this.#closed.signal.aborted) void this.#bringHome(result);
+  }
+
+  /** Operators see at once that the worker has left, and not when nothing was heard of it for long. Nothing depends on it. */
+  #sayGoodbye(): Promise<unknown> {
+    const left = { ...heartbeatBody(this.#parts, true, this.#currentTasks()), status: "offline" };
+    return this.#parts.http.heartbeat(left, AbortSignal.timeout(GOODBYE_MS));
   }
 
   /** What runs, and what has run but is not handed over yet. */

@@ -96,6 +96,7 @@ export class SocketTransport implements Transport, TaskOrigin {
 
   close(): void {
     this.#closed.abort();
+    this.#send({ type: "state", status: "offline" });
     this.#connection?.close(1000, "worker stopped");
   }
 

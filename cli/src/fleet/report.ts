@@ -12,7 +12,7 @@ export function workersReport(workers: readonly Worker[]): string {
     .map((worker) => [
       worker.worker_id,
       worker.version ?? "-",
-      worker.connected ? "socket" : "polling",
+      worker.connected ? "socket" : worker.status === "offline" ? "-" : "polling",
       String(worker.held_tasks),
       worker.reputation.toFixed(2),
       typesOf(worker.supported_tasks ?? []),
