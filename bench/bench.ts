@@ -2,6 +2,7 @@
 const BENCHES = new Map<string, () => Promise<unknown>>([
   ["one-task", () => import("./one-task.ts")],
   ["sockets", () => import("./sockets.ts")],
+  ["shards", () => import("./shards.ts")],
 ]);
 
 const [first = "-"] = process.argv.slice(2);

@@ -6,13 +6,21 @@ import { nextSpillLook } from "../../src/job/spill-time.ts";
 import { outstanding } from "../../src/job/work.ts";
 import { OFFERS_PER_CALL } from "../../src/limits.ts";
 import { callShard } from "../../src/registry/call-shard.ts";
-import { planMoves } from "../../src/registry/choose-shard.ts";
+import { planMoves, type Hearsay, type StuckTask } from "../../src/registry/choose-shard.ts";
 import { isSingle } from "../../src/registry/shard-plan.ts";
-import { heardOf, noteCounts, noteSummary, staleAmong } from "../../src/registry/shard-summaries.ts";
+import { shardsToAsk } from "../../src/registry/shards-to-ask.ts";
+import { shardNews } from "../../src/registry/shard-summaries.ts";
 import { mapLimit, PARALLEL_CALLS } from "../shared/map-limit.ts";
 import type { Here } from "./job-outbox.ts";
 import type { JobWork } from "./job-work.ts";
 import type { LiveJob } from "./live-job.ts";
+
+/** Kinds of waiting tasks, by type and shard, that one look asks shards about. */
+const KINDS_PER_LOOK = 3;
+
+function heardAt(now: number): Hearsay {
+  return (shard, type) => shardNews.of(shard, type, now);
+}
 
 interface SpillNeeds {
   readonly env: Env;
@@ -47,7 +55,7 @@ export class JobSpill {
     for (const task of tasks) {
       const here = waiting.get(task.id);
       if (here === undefined) continue;
-      if (here !== null) noteCounts(task.shard, task.request.type, here, now);
+      if (here !== null) shardNews.noteCounts(task.shard, task.request.type, here, now);
       const isHopeless = here !== null && (here.draining || here.counts.workers === 0);
       if (isHopeless && !this.#tried.has(task.id)) urgent = true;
     }
@@ -75,8 +83,9 @@ export class JobSpill {
       const tasks = this.#untaken();
       for (const id of this.#tried.keys()) if (!tasks.some((task) => task.id === id)) this.#tried.delete(id);
       if (tasks.length === 0) return;
-      await this.#listen(tasks);
-      const moves = this.#plan(tasks);
+      const waiting = this.#stuck(tasks);
+      await this.#listen(waiting);
+      const moves = this.#plan(waiting);
       const stuck = await this.#withdraw(tasks.filter((task) => moves.has(task.id)));
       const { record, branches } = live;
       const gone = new Map([...moves].filter(([id]) => stuck.withdrawn.has(id)));
@@ -108,39 +117,41 @@ export class JobSpill {
     );
   }
 
-  /** Learns what the shards have to do, those of which that is not known for this second. */
-  async #listen(tasks: readonly Task[]): Promise<void> {
+  /** Learns what some shards have to do that may be of help. */
+  async #listen(tasks: readonly StuckTask[]): Promise<void> {
     const { env, settings } = this.#needs;
-    const { names } = settings.shards;
-    const present = [...new Set(tasks.map((task) => task.shard))].filter((shard) => names.includes(shard));
-    const shards = [...new Set([...present, ...names])];
-    await mapLimit(staleAmong(shards, Date.now()), PARALLEL_CALLS, async (name) => {
+    const now = Date.now();
+    const kinds = [...new Map(tasks.map((task) => [`${task.type}\n${task.shard}`, task])).values()].slice(
+      0,
+      KINDS_PER_LOOK,
+    );
+    const asked = kinds.flatMap((task) => shardsToAsk(settings.shards, task, heardAt(now), `${task.taskId}\n${now}`));
+    await mapLimit([...new Set(asked)], PARALLEL_CALLS, async (name) => {
       try {
-        noteSummary(name, await callShard(env, name, (shard) => shard.summary()), Date.now());
+        shardNews.noteSummary(name, await callShard(env, name, (shard) => shard.summary()), Date.now());
       } catch {
         // Nothing is known of a shard that is away, so nothing goes there.
       }
     });
   }
 
-  #plan(tasks: readonly Task[]): ReadonlyMap<string, string> {
-    const { live, settings } = this.#needs;
+  #stuck(tasks: readonly Task[]): StuckTask[] {
+    const { live } = this.#needs;
     const now = Date.now();
-    const jobRegion = live.record?.region ?? null;
-    const moves = planMoves(
-      settings.shards,
-      tasks.map((task) => ({
-        taskId: task.id,
-        type: task.request.type,
-        region: task.request.region ?? jobRegion,
-        shard: task.shard,
-        overdue: task.dispatchedAt + this.#after <= now,
-        tried: this.#tried.get(task.id) ?? new Set(),
-      })),
-      (shard, type) => heardOf(shard, type, now),
-    );
-    for (const task of tasks) {
-      if (moves.has(task.id)) this.#tried.set(task.id, (this.#tried.get(task.id) ?? new Set()).add(task.shard));
+    return tasks.map((task) => ({
+      taskId: task.id,
+      type: task.request.type,
+      region: task.request.region ?? live.record?.region ?? null,
+      shard: task.shard,
+      overdue: task.dispatchedAt + this.#after <= now,
+      tried: this.#tried.get(task.id) ?? new Set(),
+    }));
+  }
+
+  #plan(tasks: readonly StuckTask[]): ReadonlyMap<string, string> {
+    const moves = planMoves(this.#needs.settings.shards, tasks, heardAt(Date.now()));
+    for (const { taskId, shard } of tasks) {
+      if (moves.has(taskId)) this.#tried.set(taskId, (this.#tried.get(taskId) ?? new Set()).add(shard));
     }
     return moves;
   }

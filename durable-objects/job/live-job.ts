@@ -9,7 +9,7 @@ import type { Change, JobRecord, Surroundings, Task } from "../../src/job/record
 import { runSteps, type SlowStep } from "../../src/job/run-steps.ts";
 import { isEnded } from "../../src/job/status.ts";
 import { isSingle } from "../../src/registry/shard-plan.ts";
-import { placeTask } from "../../src/registry/shard-summaries.ts";
+import { shardNews } from "../../src/registry/shard-summaries.ts";
 import { checkTime } from "../../src/job/work.ts";
 import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
 import { JobAlarm } from "./job-alarm.ts";
@@ -82,7 +82,7 @@ export class LiveJob {
       now: Date.now(),
       random: Math.random,
       newLease: () => crypto.randomUUID().slice(0, 18),
-      place: (wish, present) => placeTask(this.#needs.settings.shards, wish, Date.now(), present),
+      place: (wish, present) => shardNews.place(this.#needs.settings.shards, wish, Date.now(), present),
       settings: this.#needs.settings,
     };
   }

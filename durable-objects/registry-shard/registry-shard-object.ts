@@ -250,8 +250,9 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   /** What the shard has to do, and whether it drains. */
-  status(): ShardStatus {
-    return this.#fleet.status(Date.now());
+  status(): ShardStatus & Pick<ShardSummary, "types"> {
+    const now = Date.now();
+    return { ...this.#fleet.status(now), types: this.#summary.whole(now).types };
   }
 
   /** The worker finishes what it holds and takes nothing new. @returns the worker; null when nothing is known of it */

@@ -29,10 +29,11 @@ export function explainWork(
     summary: shortWork(task, found, now),
   };
   if (task.child !== null) return { ...common, is: "child_job", child_job_id: task.id, blueprint: task.child };
-  if (found === null) return { ...common, is: "unasked" };
+  if (found === null) return { ...common, shard: task.shard, is: "unasked" };
   if (found.is === "held") {
     return {
       ...common,
+      shard: task.shard,
       is: "with_worker",
       worker_id: found.workerId,
       taken_at: iso(found.since),
@@ -43,6 +44,7 @@ export function explainWork(
   const { workers, moreWorkers, otherWorkers, otherTypes } = found;
   return {
     ...common,
+    shard: task.shard,
     is: found.is === "waiting" ? "waiting" : "on_its_way",
     queue:
       found.is === "waiting"

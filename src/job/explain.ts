@@ -138,6 +138,7 @@ function timersOf(
   note(job.wakeAt, `a handler of state '${job.state}' runs`);
   note(job.deadlineAt, "the job is over its time and fails");
   note(job.wait?.until, job.wait?.kind === "timer" ? "the job goes on" : "the wait is over: its timeout applies");
+  if (job.checkAt !== null) note(job.spillAt, "other shards are looked at, for tasks that wait");
   for (const task of job.task === null ? open.values() : [job.task]) {
     const name = `task '${task.request.type}' (${task.id})`;
     note(task.retryAt, `attempt ${task.attempt} of ${name} is offered`);

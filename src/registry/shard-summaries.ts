@@ -1,11 +1,11 @@
 import { chooseShard, type Heard, type ShardWish, type TypeCounts } from "./choose-shard.ts";
 import type { ShardPlan } from "./shard-plan.ts";
 
-/** How long counts say who is free. A dispatch so touches two shards at most, and a shard is asked once a second. */
+/** How long counts say who is free. A dispatch so touches two shards at most. */
 const FRESH_MS = 1_000;
 
 /** How long they say where workers are: that changes slowly, and a mistake only costs a task a detour. */
-const KEPT_MS = 15_000;
+const KEPT_MS = 5_000;
 
 /** What a shard has to do, as it tells others. */
 export interface ShardSummary {
@@ -23,45 +23,40 @@ interface Kept {
 
 const NONE: TypeCounts = { workers: 0, free: 0, waiting: 0 };
 
-/** What this isolate heard of shards. Values only: whoever keeps a promise here would tie requests to each other. */
-const heard = new Map<string, Kept>();
+/** What was heard of shards lately. Values only: whoever kept a promise here would tie requests to each other. */
+export class ShardNews {
+  readonly #kept = new Map<string, Kept>();
 
-/** A shard told all it has to do. @param now epoch ms */
-export function noteSummary(shard: string, { draining, types }: ShardSummary, now: number): void {
-  const counts = Object.entries(types).map(([type, each]) => [type, { counts: each, at: now }] as const);
-  heard.set(shard, { draining, wholeAt: now, types: new Map(counts) });
+  /** A shard told all it has to do. @param now epoch ms */
+  noteSummary(shard: string, { draining, types }: ShardSummary, now: number): void {
+    const counts = Object.entries(types).map(([type, each]) => [type, { counts: each, at: now }] as const);
+    this.#kept.set(shard, { draining, wholeAt: now, types: new Map(counts) });
+  }
+
+  /** A shard told, beside something else, what it has of one type. */
+  noteCounts(shard: string, type: string, { draining, counts }: Omit<Heard, "fresh">, now: number): void {
+    const kept = this.#kept.get(shard) ?? { draining, wholeAt: -Infinity, types: new Map() };
+    kept.draining = draining;
+    kept.types.set(type, { counts, at: now });
+    this.#kept.set(shard, kept);
+  }
+
+  /** What is known of a shard and a type at `now`; null when nothing was heard lately. */
+  of(shard: string, type: string, now: number): Heard | null {
+    const kept = this.#kept.get(shard);
+    if (kept === undefined) return null;
+    const { counts, at } = kept.types.get(type) ?? { counts: NONE, at: kept.wholeAt };
+    if (at + KEPT_MS <= now) return null;
+    return { draining: kept.draining, counts, fresh: at + FRESH_MS > now };
+  }
+
+  /** The shard for a task that goes out at `now`; the one it was in while that is open. */
+  place(plan: ShardPlan, wish: ShardWish, now: number, present?: string): string {
+    const known = (shard: string, type: string) => this.of(shard, type, now);
+    const open = present !== undefined && plan.names.includes(present) && known(present, wish.type)?.draining !== true;
+    return open ? present : chooseShard(plan, wish, known);
+  }
 }
 
-/** A shard told, beside something else, what it has of one type. */
-export function noteCounts(
-  shard: string,
-  type: string,
-  { draining, counts }: Pick<Heard, "draining" | "counts">,
-  now: number,
-): void {
-  const kept = heard.get(shard) ?? { draining, wholeAt: -Infinity, types: new Map() };
-  kept.draining = draining;
-  kept.types.set(type, { counts, at: now });
-  heard.set(shard, kept);
-}
-
-/** What is known of a shard and a type at `now`; null when nothing was heard lately. */
-export function heardOf(shard: string, type: string, now: number): Heard | null {
-  const kept = heard.get(shard);
-  if (kept === undefined) return null;
-  const { counts, at } = kept.types.get(type) ?? { counts: NONE, at: kept.wholeAt };
-  if (at + KEPT_MS <= now) return null;
-  return { draining: kept.draining, counts, fresh: at + FRESH_MS > now };
-}
-
-/** Those of some shards whose counts are not known anew. */
-export function staleAmong(shards: readonly string[], now: number): string[] {
-  return shards.filter((shard) => (heard.get(shard)?.wholeAt ?? -Infinity) + FRESH_MS <= now);
-}
-
-/** The shard for a task that goes out at `now`; the one it was in while that is open. */
-export function placeTask(plan: ShardPlan, wish: ShardWish, now: number, present?: string): string {
-  const known = (shard: string, type: string) => heardOf(shard, type, now);
-  const open = present !== undefined && plan.names.includes(present) && known(present, wish.type)?.draining !== true;
-  return open ? present : chooseShard(plan, wish, known);
-}
+/** What this isolate heard. */
+export const shardNews = new ShardNews();

@@ -26,7 +26,7 @@ export interface ServerSetup {
 /** `batuta server` as a process of its own, on a free port of this machine. */
 export class BatutaServer {
   readonly data: string;
-  readonly #setup: ServerSetup;
+  #setup: ServerSetup;
   #process: ProcessGroup;
   #port: number;
   #printed = "";
@@ -78,9 +78,13 @@ export class BatutaServer {
     return this.#process.kill("SIGKILL");
   }
 
-  /** Starts it again on the same folder and port. */
-  async startAgain(): Promise<void> {
+  /**
+   * Starts it again on the same folder and port.
+   * @param environment what is to be different from now on
+   */
+  async startAgain(environment: Record<string, string> = {}): Promise<void> {
     this.#printed += this.#process.output;
+    this.#setup = { ...this.#setup, environment: { ...this.#setup.environment, ...environment } };
     this.#process = launch(this.data, this.#port, this.#setup);
     this.#port = await readyPort(this.#process);
   }

@@ -74,10 +74,14 @@ export const clientApi = new Hono<HttpEnv>()
   })
   .get("/workers", async (c) => {
     const { names, former } = c.get("settings").shards;
-    const lists = await mapLimit([...names, ...former], PARALLEL_CALLS, (name) =>
-      callShard(c.env, name, (shard) => shard.workers()),
-    );
-    const workers = z.array(jsonObject).parse(lists.flat());
+    const lists = await mapLimit([...names, ...former], PARALLEL_CALLS, async (shard) => {
+      const workers = await callShard(c.env, shard, (registry) => registry.workers());
+      return z
+        .array(jsonObject)
+        .parse(workers)
+        .map((worker) => ({ ...worker, shard }));
+    });
+    const workers: JsonObject[] = lists.flat();
     return c.json(c.get("client").admin ? workers : workers.map(withoutAddress));
   })
   .post("/admin/reload-workers", async (c) => {

@@ -39,6 +39,7 @@ describe("a job that waits for a worker", () => {
           task_id: "job-1",
           type: "resize",
           attempt: 1,
+          shard: "shard-0",
           failures: 0,
           lost_workers: 0,
           offered_at: new Date(T0).toISOString(),
