@@ -19,6 +19,7 @@ import { takeSingleResult, type ReportedResult } from "../../src/job/take-result
 import { countBranches, jobView } from "../../src/job/view.ts";
 import type { HumanWait } from "../../src/job/wait.ts";
 import { checkTime, isWanted, outstanding } from "../../src/job/work.ts";
+import type { OfferedAttempt } from "../../src/job/undelivered.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
@@ -225,8 +226,8 @@ export class JobObject extends DurableObject<Env> {
    * The offer of an attempt could not be brought to the registry, in all its tries.
    * @returns whether that changed the job: it is no news of an attempt that is not current any more
    */
-  undeliverable(taskId: string, attempt: number, reason: string): boolean {
-    return this.#upkeep.giveUp(taskId, attempt, reason);
+  undeliverable(offered: OfferedAttempt, reason: string): boolean {
+    return this.#upkeep.giveUp(offered, reason);
   }
 
   /** A worker has taken an attempt that had to wait: its time runs from now. */

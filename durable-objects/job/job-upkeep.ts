@@ -3,7 +3,7 @@ import { narrowCancel } from "../../src/job/cancel.ts";
 import { loseTask, type LossReason } from "../../src/job/lose-task.ts";
 import { holdBack } from "../../src/job/pause.ts";
 import { changed, type Change, type JobRecord, type Task } from "../../src/job/record.ts";
-import { failUndelivered } from "../../src/job/undelivered.ts";
+import { failUndelivered, type OfferedAttempt } from "../../src/job/undelivered.ts";
 import { takeChildOutcome } from "../../src/job/take-child.ts";
 import { dueChange, timeOutTask } from "../../src/job/timeouts.ts";
 import { isEnded } from "../../src/job/status.ts";
@@ -48,10 +48,10 @@ export class JobUpkeep {
   }
 
   /** An attempt could not be dispatched. @returns whether that changed the job */
-  giveUp(taskId: string, attempt: number, reason: string): boolean {
+  giveUp(offered: OfferedAttempt, reason: string): boolean {
     const { record, branches } = this.#live;
     if (record === null || isEnded(record.status)) return false;
-    const change = failUndelivered(record, branches.open, taskId, attempt, reason, this.#live.around());
+    const change = failUndelivered(record, branches.open, offered, reason, this.#live.around());
     this.#apply(change);
     return change !== null;
   }

@@ -29,7 +29,7 @@ export async function giveUp(
     const fields = { shard, job_id: jobId, task_id: taskId, attempt, tries, why: why.kind, error: why.error };
     const reason = reasonOf(shard, tries, why);
     try {
-      const changed = await callObject(env.JOBS, jobId, (job) => job.undeliverable(taskId, attempt, reason));
+      const changed = await callObject(env.JOBS, jobId, (job) => job.undeliverable({ taskId, attempt, shard }, reason));
       if (changed) log(settings, "ERROR", "dispatch.gave_up", fields);
       else log(settings, "INFO", "dispatch.dead_letter_outdated", fields);
       return true;

@@ -17,23 +17,30 @@ function quarantine(job: JobRecord, task: SingleTask, failure: Failure, around: 
   return changed(endJob(told, endFor(task, failure), around.now));
 }
 
+/** An attempt of a task, as it was offered to a shard. */
+export interface OfferedAttempt {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly shard: string;
+}
+
 /**
  * An attempt whose offer could not be brought to the registry, in all its tries. The job goes to quarantine; a branch
  * has failed for good, and its fan-out goes on by its own rules. Should the registry have it after all, it is told that
  * the attempt is not wanted.
- * @param attempt the attempt that was offered; one that is not out changes nothing
+ * @param offered the attempt, and the shard it was to come to; one that is not out, or is in another shard by now, changes
+ * nothing
  * @returns null when nothing changes
  */
 export function failUndelivered(
   job: JobRecord,
   open: OpenBranches,
-  taskId: string,
-  attempt: number,
+  { taskId, attempt, shard }: OfferedAttempt,
   reason: string,
   around: Surroundings,
 ): Change | null {
   const task = job.task?.id === taskId ? job.task : (open.get(taskId) ?? null);
-  if (task === null || task.attempt !== attempt || !isOut(task)) return null;
+  if (task === null || task.attempt !== attempt || task.shard !== shard || !isOut(task)) return null;
   const failure = { code: DISPATCH_ERROR, message: reason.slice(0, MAX_ERROR_CHARS) };
   const change =
     "transitions" in task ? quarantine(job, task, failure, around) : failBranch(job, task, open, failure, null, around);

@@ -6,7 +6,7 @@ import { applyCommand } from "../job/commands.ts";
 import { nextDeadline } from "../job/deadlines.ts";
 import { unsentEvents } from "../job/events.ts";
 import { loseTask, type LossReason } from "../job/lose-task.ts";
-import { failUndelivered } from "../job/undelivered.ts";
+import { failUndelivered, type OfferedAttempt } from "../job/undelivered.ts";
 import { holdBack } from "../job/pause.ts";
 import {
   changed,
@@ -131,9 +131,9 @@ export class MemoryJob {
   }
 
   /** @returns whether it changed anything */
-  undelivered(taskId: string, attempt: number, reason: string): boolean {
+  undelivered(offered: OfferedAttempt, reason: string): boolean {
     if (isEnded(this.#job.status)) return false;
-    return this.#maybe(failUndelivered(this.#job, this.open, taskId, attempt, reason, this.#around()));
+    return this.#maybe(failUndelivered(this.#job, this.open, offered, reason, this.#around()));
   }
 
   /** @returns whether it changed anything */

@@ -171,7 +171,10 @@ export class Trial {
     }
     if (meant.child !== null) return;
     if (command.op === "undelivered") {
-      this.#same(bench.job.undelivered(id, meant.attempt, "no shard"), task !== null);
+      this.#same(
+        bench.job.undelivered({ taskId: id, attempt: meant.attempt, shard: meant.shard }, "no shard"),
+        task !== null,
+      );
       if (task !== null) model.undelivered(task);
     } else if (command.op === "lose") {
       this.#same(bench.job.lose(id, meant.attempt, command.reason), task !== null);

@@ -113,7 +113,7 @@ describe.each(WAYS)("a job whose offer dies in the queue, %s,", (_, between) => 
 describe("a dead offer", () => {
   const offered = (jobId: string, attempt: number) => ({
     v: 1,
-    shard: "away",
+    shard: "shard-0",
     offers: [
       {
         jobId,
@@ -138,7 +138,7 @@ describe("a dead offer", () => {
     const worker = await socketWorker([type]);
     const id = await createJob("one-task", { type });
     const task = await worker.task();
-    makeUnreachable("away");
+    makeUnreachable("shard-0");
     expect(await consumeDead([offered(id, 2), offered(unique(), 1)])).toEqual({
       acknowledged: ["m0", "m1"],
       again: [],
@@ -153,7 +153,7 @@ describe("a dead offer", () => {
 
   test("whose job cannot be told comes again, and its last word is in the log", async () => {
     const id = unique();
-    makeUnreachable("away", id);
+    makeUnreachable("shard-0", id);
     expect(await consumeDead([offered(id, 1)])).toEqual({ acknowledged: [], again: ["m0"] });
     expect(await consumeDead([offered(id, 1)], 101)).toEqual({ acknowledged: ["m0"], again: [] });
     expect(logOf("dispatch.job_not_told")).toMatchObject([{ job_id: id }, { job_id: id }]);
