@@ -23,8 +23,8 @@ export interface SignedMessage {
   readonly isEvent: boolean;
   /** Whom the token was checked for. */
   readonly workerId: string;
-  /** The token that came with the message: what the worker signs with. */
-  readonly token: string;
+  /** The token that came with the message, and what else the worker may sign with. */
+  readonly keys: readonly string[];
 }
 
 /** The signature, so that the same message can be known when it comes again; or why the message is not to be trusted. */
@@ -35,7 +35,7 @@ export type SignatureCheck = { readonly ok: true; readonly signature: string } |
  * @param now epoch ms
  */
 export function checkSignature(message: SignedMessage, now: number): SignatureCheck {
-  const { text, body, workerId, token } = message;
+  const { text, body, workerId, keys } = message;
   const stamp = stamped.safeParse(body);
   if (!stamp.success) return refused("Missing required timestamp for replay protection");
   if (Math.abs(Math.floor(now / 1000) - stamp.data.timestamp) > SIGNED_WITHIN_SECONDS) {
@@ -50,7 +50,7 @@ export function checkSignature(message: SignedMessage, now: number): SignatureCh
   }
   const covered = canonicalJson(text, message.isEvent ? UNSIGNED_OF_EVENT : UNSIGNED_MEMBERS);
   const { signature } = named.data.security;
-  const right = covered !== null && sameText(signature.toLowerCase(), signatureOf(covered, token));
+  const right = covered !== null && keys.some((key) => sameText(signature.toLowerCase(), signatureOf(covered, key)));
   return right ? { ok: true, signature } : refused("Invalid cryptographic signature");
 }
 
@@ -58,9 +58,9 @@ function refused(error: string): SignatureCheck {
   return { ok: false, error };
 }
 
-/** HMAC-SHA256 in hex, keyed by the worker's token. */
-function signatureOf(covered: string, token: string): string {
-  return createHmac("sha256", token).update(covered).digest("hex");
+/** HMAC-SHA256 in hex, keyed by a worker's token. */
+function signatureOf(covered: string, key: string): string {
+  return createHmac("sha256", key).update(covered).digest("hex");
 }
 
 /** In a time that does not depend on where the texts differ. */

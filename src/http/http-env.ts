@@ -13,8 +13,8 @@ export interface HttpEnv {
     client: Client;
     /** Set by the worker check: the id the token was checked for. */
     workerId: string;
-    /** Set by the worker check: the token the request came with. */
-    workerToken: string;
+    /** Set by the worker check: the token the request came with, and what else the worker may sign with. */
+    workerKeys: readonly string[];
     /** Set by the worker check where the id is in the body: the body, read once. */
     body: unknown;
   };

@@ -107,12 +107,11 @@ describe.each([
       const stops = worker.output.split("slow was stopped").length;
       const id = await alice.create("one-task", { type: "slow" });
       await alice.expectJob(id, { progress: 0.5, progress_message: "half way: ½", task_worker_id: WORKER_ID });
-      const asked = performance.now();
       await alice.call("POST", `/jobs/${id}/cancel`);
       await alice.expectJob(id, { status: "cancelled" });
       await until(() => expect(worker.output.split("slow was stopped").length).toBe(stops + 1));
-      // By the socket: a heartbeat, let alone the end of the grace for an answer, would take longer.
-      expect(performance.now() - asked).toBeLessThan(900);
+      // The other way is by a heartbeat.
+      if (generation === "newest") expect(worker.output).toMatch(/Cancelled task \S+ by command/);
     });
 
     test("was never asked to slow down, and nothing of it was refused", () => {

@@ -29,6 +29,16 @@ function senderMismatch(path: string, sender: string, named: string): Problem {
   return new Problem(403, "forbidden", text);
 }
 
+/** A worker whose short-lived token was renewed on the way goes on to sign with the one it was started with. */
+function signingKeys(
+  { directory, globalToken }: WorkerKeys,
+  { workerId, shortLived }: { readonly workerId: string | undefined; readonly shortLived: boolean },
+  token: string,
+): string[] {
+  const startedWith = shortLived && globalToken !== null && !directory.has(workerId ?? "") ? [globalToken] : [];
+  return [token, ...startedWith];
+}
+
 /**
  * @param named the id in the path or the body
  * @throws {Problem} 401, 403 or 400, unless the request's token fits the worker it names
@@ -50,7 +60,7 @@ async function check(c: Context<HttpEnv>, named: string | undefined): Promise<vo
   }
   if (header !== undefined && header !== workerId) throw senderMismatch(c.req.path, header, workerId);
   c.set("workerId", workerId);
-  c.set("workerToken", token ?? "");
+  c.set("workerKeys", signingKeys(keys, known, token ?? ""));
 }
 
 /**
@@ -111,7 +121,7 @@ export function requireSignature(c: Context<HttpEnv>, text: string, body: unknow
     body,
     isEvent: path.endsWith("/events"),
     workerId: c.get("workerId"),
-    token: c.get("workerToken"),
+    keys: c.get("workerKeys"),
   };
   const checked = checkSignature(message, now);
   if (!checked.ok) throw new Problem(403, "not_signed", checked.error);

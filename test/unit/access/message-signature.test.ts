@@ -11,7 +11,10 @@ const hmac = (canonical: string, token = TOKEN) => createHmac("sha256", token).u
 const canonical = `{"timestamp":${SECONDS},"worker_id":"w"}`;
 
 function check(body: object, { isEvent = false, token = TOKEN, now = NOW } = {}) {
-  return checkSignature({ text: JSON.stringify(body), body, isEvent, workerId: "w", token }, now);
+  return checkSignature(
+    { text: JSON.stringify(body), body, isEvent, workerId: "w", keys: ["not this one", token] },
+    now,
+  );
 }
 const signedWith = (signature: unknown, more: object = {}) => ({
   worker_id: "w",
@@ -27,7 +30,7 @@ describe("a signed message", () => {
 
   test("of Python's signing package is taken", () => {
     const text = String.raw`{"current_tasks":[],"metadata":{"b":true,"l":[null,15000000000000000],"n":1,"é😀":"ñ\n"},"security":{"signature":"d449ec37a296ec046e5e0a6598d4bbba9bc96b35b59fa3ad69ed75b9bbeaf280","signer_id":"w-1"},"status":"idle","timestamp":1800000000,"usage":{"cpu_load_percent":12.5,"ram_used_gb":1e-6},"worker_id":"w-1"}`;
-    const message = { body: JSON.parse(text), isEvent: false, workerId: "w-1", token: TOKEN };
+    const message = { body: JSON.parse(text), isEvent: false, workerId: "w-1", keys: [TOKEN] };
     expect(checkSignature({ ...message, text }, NOW).ok).toBe(true);
     expect(checkSignature({ ...message, text: text.replace("[null,", "[ null ,") }, NOW).ok).toBe(true);
     expect(checkSignature({ ...message, text: text.replace("12.5", "12.6") }, NOW).ok).toBe(false);
