@@ -14,6 +14,7 @@ describe("the first generation is answered in its words", () => {
 
   test("when it sends a heartbeat", () => {
     expect(heartbeatAnswer({ load: 1, status: "busy", supported_tasks: [], hot_cache: [] }, worker)).toBe(worker);
+    expect(heartbeatAnswer({ supported_tasks: [], timestamp: 1, security: {} }, worker)).toBe(worker);
     expect(heartbeatAnswer(null, worker)).toEqual({ status: "ttl_refreshed" });
   });
 

@@ -20,10 +20,10 @@ test("what the orchestrator checks is satisfied by what is sent, and by nothing 
       const plain = JSON.stringify(own);
       const text = await sentFor(plain);
       const body: unknown = JSON.parse(text);
-      const message = { text, body, isEvent: false, workerId: "w", token: "secret" };
+      const message = { text, body, isEvent: false, workerId: "w", keys: ["secret"] };
       expect(body).toEqual({ ...JSON.parse(plain), security: expect.anything(), timestamp: 1_700_000_000 });
       expect(checkSignature(message, NOW)).toMatchObject({ ok: true });
-      expect(checkSignature({ ...message, token: "other" }, NOW)).toMatchObject({ ok: false });
+      expect(checkSignature({ ...message, keys: ["other"] }, NOW)).toMatchObject({ ok: false });
       expect(checkSignature({ ...message, workerId: "v" }, NOW)).toMatchObject({ ok: false });
       expect(checkSignature(message, NOW + 62_000)).toMatchObject({ ok: false });
     }),

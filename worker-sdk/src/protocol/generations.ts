@@ -7,12 +7,12 @@
 export const RXON_VERSION = "1.0b17";
 export const RXON_VERSION_HEADER = "X-RXON-Version";
 
-/** Members that the first generation never sends. */
+/** Members that the first generation does not send; it may sign its messages, but always says `supported_tasks`. */
 const LATER = ["timestamp", "skills_hash", "available_skills", "supported_skills", "usage"] as const;
 
 /** Whether a message is of the later generation, and its sender expects an answer of that. */
 export function isLaterGeneration(message: object): boolean {
-  return LATER.some((member) => member in message);
+  return !("supported_tasks" in message) && LATER.some((member) => member in message);
 }
 
 /** As {@link isLaterGeneration}, of a result: the first generation nests how the task ended. */
