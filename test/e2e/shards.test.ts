@@ -76,9 +76,10 @@ test("shards that are added take over a part of the workers, with what they hold
   await startServer({ SHARDS: "weur=1", SPILL_AFTER_SECONDS: "1" });
   const workers = Array.from({ length: 16 }, (_, i) => `worker-${i}`);
   let release = Promise.withResolvers<void>();
-  let held = 0;
-  const hold = async ({ attempt }: TaskContext) => {
-    held += 1;
+  /** The attempts that workers have been given, by job: a task that had to move before has more than one. */
+  const held = new Map<string, number>();
+  const hold = async ({ jobId, attempt }: TaskContext) => {
+    held.set(jobId, attempt);
     await release.promise;
     return { attempt };
   };
@@ -87,9 +88,10 @@ test("shards that are added take over a part of the workers, with what they hold
 
   let before = await homes();
   for (const shards of [2, 3]) {
-    held = 0;
+    held.clear();
     const ids = await Promise.all(workers.map(() => alice.create("one-task", {})));
-    await expect.poll(() => held, { timeout: 20_000 }).toBe(workers.length);
+    await expect.poll(() => held.size, { timeout: 20_000 }).toBe(workers.length);
+    const given = new Map(held);
     const waiting = await Promise.all(Array.from({ length: 4 }, () => alice.create("one-task", {})));
     await server.kill();
     await server.startAgain({ SHARDS: `weur=${shards}` });
@@ -98,7 +100,8 @@ test("shards that are added take over a part of the workers, with what they hold
     await expect.poll(async () => [...(await homes()).values()], { timeout: 30_000 }).toContain(newest);
     release.resolve();
     for (const id of ids) {
-      await alice.expectJob(id, { status: "finished", result: { attempt: 1 } }, 40_000);
+      const attempt = given.get(id);
+      await alice.expectJob(id, { status: "finished", result: { attempt } }, 40_000);
       expectCountedOnce(await alice.history(id), 1);
     }
     for (const id of waiting) await alice.expectJob(id, { status: "finished" }, 40_000);

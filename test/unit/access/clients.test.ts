@@ -34,6 +34,10 @@ describe("a client is found by its token", () => {
     });
   });
 
+  test("with the region where their tasks should run", () => {
+    expect(directory(`[clients.shop]\ntoken = "t"\nregion = "weur"`).find("t")?.region).toBe("weur");
+  });
+
   test("in the model system's layout, whose quota is a monthly one", () => {
     const found = directory(`
       [premium_client]
@@ -158,6 +162,7 @@ describe("a bad text is refused with file, client, key and remedy", () => {
     ["[clients.a]\ntoken = 't'\ndaily_quota = -1", /^Invalid quota type for client 'a'/],
     ["[clients.a]\ntoken = 't'\ndaily_quota = 1\nmonthly_attempts = 1", /^Two quotas for client 'a'.*Remove one/],
     ["[clients.a]\ntoken = 't'\nplan = 1", /^Invalid plan type for client 'a'/],
+    ["[clients.a]\ntoken = 't'\nregion = 'europe'", /^Invalid region for client 'a'.*weur/],
     ["[clients.a]\ntoken = 't'\nadmin = 'yes'", /^Invalid admin type for client 'a'/],
     ["[clients.a]\ntoken = 't'\nparams = 1", /^Invalid params type for client 'a'/],
     ["[clients.a]\ntoken = 't'\nwebhook_secret = 5", /^Invalid webhook_secret for client 'a'/],

@@ -16,6 +16,7 @@ interface Odd {
   readonly steps?: Readonly<Record<string, Step>>;
   readonly start?: string | null;
   readonly retry?: unknown;
+  readonly region?: unknown;
   readonly timeout?: unknown;
   readonly migrations?: unknown;
 }
@@ -91,6 +92,7 @@ describe("the options of a sound blueprint", () => {
   test.each<[string, Odd]>([
     ["a time limit", { timeout: { seconds: 0.5 } }],
     ["a time limit with a state", { timeout: { seconds: 315_360_000, to: "done" } }],
+    ["a region", { region: "weur" }],
     ["a retry policy", { retry: { maxAttempts: 1, initialMs: 0, maxMs: 0, factor: 1 } }],
     [
       "migrations",
@@ -146,6 +148,11 @@ describe("a fault in the options", () => {
       "an aggregator",
       { timeout: { seconds: 60, to: "join" } },
       "has timeout.to 'join', which is an aggregator: a job out of time has no results to aggregate.",
+    ],
+    [
+      "a region that is none",
+      { region: "europe" },
+      'has region that is not valid: Invalid option: expected one of "wnam"|"enam"|"sam"|"weur"|"eeur"|"apac"|"oc"|"afr"|"me".',
     ],
     [
       "no attempt at all",
