@@ -287,9 +287,22 @@ test("workers are listed to every client, where they run to admins only", async 
     const { body } = await call("GET", "/api/v1/workers", { headers });
     return (body as { worker_id: string }[]).find((worker) => worker.worker_id === worker_id);
   };
-  const open = { worker_id, supported_tasks: [type], reputation: 1, connected: false, held_tasks: 0 };
+  const open = {
+    worker_id,
+    supported_tasks: [type],
+    reputation: 1,
+    reputation_changed_at: null,
+    drain: null,
+    takes_nothing_because: null,
+    live: true,
+    connected: false,
+    held_tasks: 0,
+    shard: "shard-0",
+  };
   expect(await seenBy(ALICE)).toEqual(open);
-  expect(await seenBy(ADMIN)).toEqual({ ...open, hostname: "host-7", ip_address: "192.0.2.7" });
+  // Why a reputation is what it is names tasks of other clients.
+  const whole = { ...open, reputation_reason: null, hostname: "host-7", ip_address: "192.0.2.7" };
+  expect(await seenBy(ADMIN)).toEqual(whole);
 });
 
 test.each([

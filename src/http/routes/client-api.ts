@@ -29,7 +29,11 @@ const listing = z.object({
 
 const logQuery = z.object({ ...pageQuery, task_id: z.string().optional() });
 
-/** Where a worker runs is the operator's business, not every client's. */
+/** Where a worker runs, and which tasks of whom made its reputation, is the operator's business, not every client's. */
+function forClients({ reputation_reason: _why, ...worker }: JsonObject): JsonObject {
+  return withoutAddress(worker);
+}
+
 function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...rest }: JsonObject): JsonObject {
   const inner = jsonObject.safeParse(capabilities);
   return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
@@ -82,7 +86,7 @@ export const clientApi = new Hono<HttpEnv>()
         .map((worker) => ({ ...worker, shard }));
     });
     const workers: JsonObject[] = lists.flat();
-    return c.json(c.get("client").admin ? workers : workers.map(withoutAddress));
+    return c.json(c.get("client").admin ? workers : workers.map(forClients));
   })
   .post("/admin/reload-workers", async (c) => {
     requireAdmin(c.get("client"));
