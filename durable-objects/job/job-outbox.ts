@@ -6,7 +6,7 @@ import {
   OFFERS_PER_CALL,
 } from "../../src/limits.ts";
 import type { JobHistoryMessage } from "../../src/history/events.ts";
-import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
+import { withOthers, type TaskExplanation } from "../../src/dispatch/explanation.ts";
 import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
 import { isOverloaded } from "../../src/dispatch/shard-call.ts";
 import { unsentEvents } from "../../src/job/events.ts";
@@ -111,11 +111,29 @@ export class JobOutbox {
     );
   }
 
-  /** Why tasks are not moving, as the registry sees it; rejects while it is away. */
+  /** Why tasks are not moving, as the registry sees it; rejects while it is away. A shard that is away tells nothing of its workers. */
   async explain(job: JobRecord, tasks: readonly Task[]): Promise<(TaskExplanation | null)[]> {
-    return askShards(tasks, (shard, some) => {
+    const ask = (shard: string, some: readonly Task[]) => {
       const offers = some.map((task) => offerOf(job, task, this.#settings.taskTimeoutMs));
       return callShard(this.#env, shard, (registry) => registry.explain(offers));
+    };
+    const own = await askShards(tasks, ask);
+    const stuck = tasks.filter((_, i) => own[i] !== null && own[i]?.is !== "held");
+    if (stuck.length === 0) return own;
+    const shards = this.#settings.shards.names;
+    const elsewhere = await mapLimit(shards, PARALLEL_CALLS, async (shard) => {
+      const theirs = stuck.filter((task) => task.shard !== shard);
+      if (theirs.length === 0) return new Map<string, TaskExplanation>();
+      const found = await ask(shard, theirs).catch(() => []);
+      return new Map(theirs.flatMap(({ id }, i) => (found[i] === undefined ? [] : [[id, found[i]] as const])));
+    });
+    return own.map((found, i) => {
+      const id = tasks[i]?.id ?? "";
+      const others = shards.flatMap((shard, at) => {
+        const there = elsewhere[at]?.get(id);
+        return there === undefined ? [] : [[shard, there] as const];
+      });
+      return found === null ? null : withOthers(found, others);
     });
   }
 

@@ -1,3 +1,4 @@
+import { MAX_EXPLAINED_WORKERS } from "../limits.ts";
 import type { Block } from "./throttles.ts";
 import type { Place } from "./waiting-list.ts";
 
@@ -5,6 +6,8 @@ import type { Place } from "./waiting-list.ts";
 export interface WorkerVerdict {
   readonly workerId: string;
   readonly ruledOut: string | null;
+  /** The shard it is in, where that is another than the task's. */
+  readonly shard?: string;
 }
 
 /** The workers as a task that nobody has sees them. */
@@ -23,3 +26,29 @@ export type TaskExplanation =
   | { readonly is: "held"; readonly workerId: string; readonly since: number; readonly seenAt: number }
   | ({ readonly is: "waiting"; readonly place: Place; readonly block: Block | null } & WorkersAround)
   | ({ readonly is: "unknown" } & WorkersAround);
+
+/** What a task's own shard says, with the workers of the other shards, to which the task may move. */
+export function withOthers(
+  own: TaskExplanation,
+  others: readonly (readonly [shard: string, found: TaskExplanation])[],
+): TaskExplanation {
+  if (own.is === "held") return own;
+  const workers = [...own.workers];
+  let { moreWorkers, otherWorkers } = own;
+  const otherTypes = new Set(own.otherTypes);
+  for (const [shard, found] of others) {
+    if (found.is === "held") continue;
+    for (const verdict of found.workers) workers.push({ ...verdict, shard });
+    moreWorkers += found.moreWorkers;
+    otherWorkers += found.otherWorkers;
+    for (const type of found.otherTypes) otherTypes.add(type);
+  }
+  const left = Math.max(0, workers.length - MAX_EXPLAINED_WORKERS);
+  return {
+    ...own,
+    workers: workers.slice(0, MAX_EXPLAINED_WORKERS),
+    moreWorkers: moreWorkers + left,
+    otherWorkers,
+    otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS),
+  };
+}

@@ -56,7 +56,11 @@ export function explainWork(
           }
         : null,
     blocked_by: found.is === "waiting" && found.block !== null ? blockView(found.block) : null,
-    workers: workers.map(({ workerId, ruledOut }) => ({ worker_id: workerId, ruled_out: ruledOut })),
+    workers: workers.map(({ workerId, ruledOut, shard }) => ({
+      worker_id: workerId,
+      ruled_out: ruledOut,
+      ...(shard === undefined ? {} : { shard }),
+    })),
     more_workers: moreWorkers,
     workers_of_other_types: otherWorkers,
     other_types: otherTypes,
@@ -100,9 +104,14 @@ function workersText(type: string, { workers, moreWorkers, otherWorkers, otherTy
         : `${counted(otherWorkers, "worker")} of other types: ${otherTypes.join(", ") || "none at present"}`;
     return `no worker takes '${type}'; ${others}.`;
   }
-  const free = workers.filter(({ ruledOut }) => ruledOut === null);
-  if (free.length > 0) return `worker ${free[0]?.workerId} can take it.`;
-  const named = workers.slice(0, 3).map(({ workerId, ruledOut }) => `${workerId}: ${ruledOut}`);
+  const free = workers.find(({ ruledOut }) => ruledOut === null);
+  if (free?.shard !== undefined) {
+    return `worker ${free.workerId} in shard ${free.shard} can take it; the task moves there when it has waited long enough.`;
+  }
+  if (free !== undefined) return `worker ${free.workerId} can take it.`;
+  const named = workers.slice(0, 3).map(({ workerId, ruledOut, shard }) => {
+    return `${workerId}${shard === undefined ? "" : ` in shard ${shard}`}: ${ruledOut}`;
+  });
   const rest = workers.length + moreWorkers - named.length;
   return `no worker can take it now. ${named.join("; ")}${rest > 0 ? `; and ${rest} more` : ""}.`;
 }

@@ -46,7 +46,9 @@ const explainedTask = z.looseObject({
       all_waiting: z.number(),
     })
     .nullish(),
-  workers: z.array(z.looseObject({ worker_id: z.string(), ruled_out: z.string().nullable() })).default([]),
+  workers: z
+    .array(z.looseObject({ worker_id: z.string(), ruled_out: z.string().nullable(), shard: z.string().optional() }))
+    .default([]),
   more_workers: z.number().default(0),
 });
 

@@ -92,7 +92,10 @@ function taskLines(task: Explanation["tasks"][number], said: string): string[] {
     lines.push(`  In line: about ${ahead} before it; number ${place} of this client's ${own}, ${all} in all.`);
   }
   if (task.workers.length > 0) {
-    const rows = task.workers.map((worker) => [worker.worker_id, worker.ruled_out ?? "can take it"]);
+    const rows = task.workers.map(({ worker_id: id, ruled_out: ruledOut, shard }) => [
+      shard === undefined ? id : `${id} (${shard})`,
+      ruledOut ?? "can take it",
+    ]);
     lines.push(
       ...table(["Worker", "What rules it out"], rows)
         .split("\n")

@@ -97,6 +97,20 @@ describe("a job that waits for a worker", () => {
     );
   });
 
+  test("names workers of other shards, to which the task may move", () => {
+    const elsewhere = { ...NOBODY, workers: [{ workerId: "w9", ruledOut: "is draining", shard: "enam-0" }] };
+    const waiting = { is: "waiting", place: PLACE, block: null } as const;
+    expect(explain(waitingJob(), { "job-1": { ...waiting, ...elsewhere } })).toMatchObject({
+      summary:
+        "Task 'resize' has waited for a worker for 42 s: no worker can take it now. w9 in shard enam-0: is draining.",
+      tasks: [{ workers: [{ worker_id: "w9", ruled_out: "is draining", shard: "enam-0" }] }],
+    });
+    const free = { ...NOBODY, workers: [{ workerId: "w9", ruledOut: null, shard: "enam-0" }] };
+    expect(explain(waitingJob(), { "job-1": { ...waiting, ...free } })["summary"]).toBe(
+      "Task 'resize' has waited for a worker for 42 s: worker w9 in shard enam-0 can take it; the task moves there when it has waited long enough.",
+    );
+  });
+
   test("says who has its task, until when, and when that worker was heard of", () => {
     const said = explain(waitingJob(), {
       "job-1": { is: "held", workerId: "w7", since: T0 + 2_000, seenAt: T0 + 40_000 },
