@@ -67,8 +67,9 @@ export const attachment = z.discriminatedUnion("kind", [
     /** Without it, each start of the object would look like a sign of life. */
     seenAt: z.number(),
     /** Types and clients that the leases speak of by number. */
-    names: z.array(z.string()),
-    leases: z.array(shortLease),
+    names: z.array(z.string()).default([]),
+    /** Attachments of before there were limits have them at full length. */
+    leases: z.array(z.union([shortLease, lease])),
   }),
   z.object({
     kind: z.literal("poll"),
@@ -87,15 +88,19 @@ export type PollAttachment = Extract<Attachment, { kind: "poll" }>;
 
 /** The leases of an attachment. */
 export function readLeases({ names, leases }: Pick<WorkerAttachment, "names" | "leases">): Lease[] {
-  return leases.map(([jobId, task, attempt, word, type, client, since]) => ({
-    jobId,
-    taskId: task.startsWith("=") ? task.slice(1) : `${jobId}${task}`,
-    attempt,
-    word,
-    type: names[type] ?? "",
-    client: names[client] ?? "",
-    since,
-  }));
+  return leases.map((kept) => {
+    if (!Array.isArray(kept)) return kept;
+    const [jobId, task, attempt, word, type, client, since] = kept;
+    return {
+      jobId,
+      taskId: task.startsWith("=") ? task.slice(1) : `${jobId}${task}`,
+      attempt,
+      word,
+      type: names[type] ?? "",
+      client: names[client] ?? "",
+      since,
+    };
+  });
 }
 
 /** Leases as an attachment keeps them. */

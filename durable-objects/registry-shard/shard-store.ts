@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { workerRegistration, type WorkerRegistration } from "@batuta/worker/protocol";
+import { jsonObject, workerRegistration, type WorkerRegistration } from "@batuta/worker/protocol";
 import { demand, type Demand } from "../../src/dispatch/demand.ts";
 import { offer, type Offer } from "../../src/dispatch/offer.ts";
 import type { Waiting } from "../../src/dispatch/waiting-list.ts";
@@ -41,6 +41,19 @@ export interface UnwantedAttempt {
   readonly at: number;
 }
 
+/**
+ * A registration as its row has it. Workers may say what they like beside the members that are known, and an earlier
+ * version knew fewer of them: one that cannot be read any more is left out, until the worker says it anew. It must not
+ * keep a shard from starting.
+ */
+function readRegistration(row: unknown): WorkerRegistration {
+  const whole = workerRegistration.safeParse(row);
+  if (whole.success) return whole.data;
+  const unread = new Set(whole.error.issues.map(({ path: [member] }) => member));
+  const members = Object.entries(jsonObject.parse(row)).filter(([member]) => !unread.has(member));
+  return workerRegistration.parse(Object.fromEntries(members));
+}
+
 /** All SQL of a registry shard. Times are epoch ms. */
 export class ShardStore {
   readonly #sql: SqlStorage;
@@ -54,7 +67,7 @@ export class ShardStore {
       "SELECT info, expires_at, lapsed FROM workers",
     );
     return rows.toArray().map((row) => ({
-      info: workerRegistration.parse(JSON.parse(row.info)),
+      info: readRegistration(JSON.parse(row.info)),
       expiresAt: row.expires_at,
       lapsed: row.lapsed === 1,
     }));
