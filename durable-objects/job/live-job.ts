@@ -273,7 +273,9 @@ export class LiveJob {
   #wakeUp(job: JobRecord): void {
     this.branches.load(job);
     const last = Math.max(job.eventSeq, ...eventSeqs(this.branches));
-    const whole = { ...job, eventSeq: last };
+    // With one shard nobody looks at it, and a time that nobody looks at is due for ever.
+    const spillAt = isSingle(this.#needs.settings.shards) ? null : job.spillAt;
+    const whole = { ...job, spillAt, eventSeq: last };
     const bp = catalog.get(job.blueprint);
     const migrated = bp === undefined ? whole : migrateJob(whole, bp, Date.now());
     this.#record = migrated;

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { RegistryShard } from "../../src/index.ts";
 import { createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
 import { deliver, jobAlarm, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
-import { makeUnreachable, shard, shardRows } from "../support/workerd-objects.ts";
+import { jobObject, makeUnreachable, shard, shardRows } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const LEASE_MS = 60_000;
@@ -89,6 +89,18 @@ describe.each(WAYS)("a job's check, %s,", (_, between) => {
     await between();
     expect(await jobAlarm(id, LEASE_MS)).toBe(true);
     expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker", current_task_info: { attempt: 1 } });
+  });
+
+  test("does not come again and again for other shards that were there before", async () => {
+    const { id } = await waitingJob();
+    await runInDurableObject(jobObject(id), (_job, { storage }) => {
+      storage.kv.put("job", { ...storage.kv.get<object>("job"), spillAt: Date.now() });
+    });
+    await abortAllDurableObjects();
+    expect(await jobAlarm(id, LEASE_MS)).toBe(true);
+    await between();
+    expect(await jobAlarm(id, LEASE_MS / 2)).toBe(false);
+    expect(await jobAlarm(id, LEASE_MS / 2)).toBe(true);
   });
 
   test("does not come at once again while the history's queue is away", async () => {
