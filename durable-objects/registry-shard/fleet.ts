@@ -154,10 +154,11 @@ export class Fleet {
 
   /** The hourly review; see {@link Standings.review}. */
   review(rates: ReadonlyMap<string, SuccessRate>, complete: boolean, now: number): void {
-    const { standings } = this.#needs;
+    const { roster, standings } = this.#needs;
     // The workers of other shards are among them, too.
     const own = new Map([...rates].filter(([workerId]) => this.#isKnown(workerId)));
-    for (const workerId of standings.review(own, complete, now)) this.#changed(workerId, now);
+    const isHere = (workerId: string) => (roster.get(workerId)?.info ?? null) !== null;
+    for (const workerId of standings.review(own, complete, isHere, now)) this.#changed(workerId, now);
   }
 
   #isKnown(workerId: string): boolean {

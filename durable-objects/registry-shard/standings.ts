@@ -91,12 +91,22 @@ export class Standings {
    * The hourly review: brings each reputation nearer to what history says.
    * @param rates of workers of this shard
    * @param complete whether they are of the whole history: a worker that is missing has no results then
+   * @param isHere of a worker; what was said long ago of one that is not is forgotten, for many never come back
    * @returns the workers whose reputation is another now
    */
-  review(rates: ReadonlyMap<string, SuccessRate>, complete: boolean, now: number): string[] {
+  review(
+    rates: ReadonlyMap<string, SuccessRate>,
+    complete: boolean,
+    isHere: (workerId: string) => boolean,
+    now: number,
+  ): string[] {
     const changed: string[] = [];
     for (const workerId of new Set([...this.#standings.keys(), ...rates.keys()])) {
       const before = this.of(workerId);
+      if (lastSaidAt(before) < now - HISTORY_MS && !isHere(workerId)) {
+        this.forget(workerId);
+        continue;
+      }
       const rate = rates.get(workerId) ?? (complete ? NO_RESULTS : null);
       const { minThreshold } = this.#settings;
       const reputation = rate === null ? before.reputation : afterReview(before.reputation, rate, minThreshold);
@@ -122,7 +132,7 @@ export class Standings {
     this.#write(workerId, value);
   }
 
-  /** The worker is another shard's now. */
+  /** The worker is another shard's now, or gone. */
   forget(workerId: string): void {
     if (this.#standings.delete(workerId)) this.#store.delete(workerId);
     this.#stored.delete(workerId);
@@ -140,4 +150,8 @@ export class Standings {
     this.#stored.set(workerId, reputation);
     this.#store.put(workerId, value);
   }
+}
+
+function lastSaidAt({ changedAt, countsFrom, drain }: Standing): number {
+  return Math.max(changedAt ?? 0, countsFrom, drain?.since ?? 0, drain?.deadline ?? 0);
 }

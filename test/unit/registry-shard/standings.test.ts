@@ -15,6 +15,7 @@ let sqlite: SqliteStorage;
 let standings: Standings;
 
 const ratesOf = (workerId: string, rate: number) => new Map([[workerId, { rate, results: 1_000 }]]);
+const isHere = () => true;
 const wake = () => new Standings(new StandingStore(sqlite.storage.sql), SETTINGS);
 const written = () => sqlite.writes.filter((query) => query.includes("standings")).length;
 
@@ -28,7 +29,7 @@ beforeEach(() => {
 describe("a worker of good standing", () => {
   test("costs no row, however much it does", () => {
     for (let n = 0; n < 100; n += 1) expect(standings.judge("w", "success", "task", T0)).toBe(false);
-    expect(standings.review(new Map(), true, T0)).toEqual([]);
+    expect(standings.review(new Map(), true, isHere, T0)).toEqual([]);
     expect(standings.of("w")).toEqual(GOOD);
     expect([written(), standings.knows("w")]).toEqual([0, false]);
   });
@@ -65,34 +66,34 @@ describe("a failure", () => {
 describe("the hourly review", () => {
   test("brings a reputation near to the rate, and says so; it writes what changes and no more", () => {
     const rates = ratesOf("bad", 0.5);
-    expect(standings.review(rates, true, T0)).toEqual(["bad"]);
+    expect(standings.review(rates, true, isHere, T0)).toEqual(["bad"]);
     expect(standings.of("bad")).toMatchObject({
       reputation: 0.65,
       changedAt: T0,
       why: "50 % of its tasks in 30 days succeeded",
     });
-    for (let hour = 0; hour < 20; hour += 1) standings.review(rates, true, T0);
+    for (let hour = 0; hour < 20; hour += 1) standings.review(rates, true, isHere, T0);
     const before = written();
-    expect(standings.review(rates, true, T0)).toEqual([]);
+    expect(standings.review(rates, true, isHere, T0)).toEqual([]);
     expect([wake().of("bad").reputation, written()]).toEqual([0.5, before]);
   });
 
   test("makes a worker good again that history says nothing bad of", () => {
     standings.judge("w", "contract_violation", "task", T0);
-    for (let hour = 0; hour < 12; hour += 1) standings.review(new Map(), true, T0);
+    for (let hour = 0; hour < 12; hour += 1) standings.review(new Map(), true, isHere, T0);
     expect(wake().knows("w")).toBe(false);
   });
 
   test("of a sample leaves those alone whom it does not name", () => {
     standings.judge("w", "contract_violation", "task", T0);
-    expect(standings.review(ratesOf("other", 0.5), false, T0)).toEqual(["other"]);
+    expect(standings.review(ratesOf("other", 0.5), false, isHere, T0)).toEqual(["other"]);
     expect(standings.of("w").reputation).toBe(0.8);
   });
 
   test("writes rewards that were not written yet", () => {
     standings.judge("w", "contract_violation", "task", T0);
     standings.judge("w", "success", "task", T0);
-    standings.review(ratesOf("w", 0.801), true, T0);
+    standings.review(ratesOf("w", 0.801), true, isHere, T0);
     expect(wake().of("w").reputation).toBe(0.801);
   });
 });
@@ -115,10 +116,32 @@ describe("a reset", () => {
 
   test("is forgotten once all that it hides is too old to count", () => {
     standings.reset("w", "reset by admin", T0);
-    standings.review(new Map(), true, T0 + 30 * DAY);
+    standings.review(new Map(), true, isHere, T0 + 30 * DAY);
     expect(standings.resets()).toHaveLength(1);
-    standings.review(new Map(), true, T0 + 30 * DAY + 1);
+    standings.review(new Map(), true, isHere, T0 + 30 * DAY + 1);
     expect([standings.resets(), wake().knows("w")]).toEqual([[], false]);
+  });
+});
+
+describe("a worker that has gone for good", () => {
+  const isGone = () => false;
+
+  test("leaves nothing once what was said of it is older than what history counts", () => {
+    standings.drain("drained", DRAIN);
+    standings.judge("failed", "task_failure", "task", T0);
+    const rates = ratesOf("drained", 1);
+    standings.review(rates, false, isGone, T0 + 30 * DAY);
+    expect([wake().knows("drained"), wake().knows("failed")]).toEqual([true, true]);
+    standings.review(rates, false, isHere, T0 + 30 * DAY + 1);
+    expect([wake().knows("drained"), wake().knows("failed")]).toEqual([true, true]);
+    standings.review(rates, false, isGone, T0 + 30 * DAY + 1);
+    expect([standings.any, wake().any]).toEqual([false, false]);
+  });
+
+  test("is drained on while the drain has a deadline ahead", () => {
+    standings.drain("w", { ...DRAIN, deadline: T0 + 30 * DAY });
+    standings.review(new Map(), true, isGone, T0 + 59 * DAY);
+    expect(wake().of("w").drain).not.toBeNull();
   });
 });
 
@@ -147,7 +170,7 @@ test("whatever happens, no eviction loses more than a few rewards", () => {
       migrateShard(sqlite.storage);
       standings = wake();
       for (const each of steps) {
-        if (each === "review") standings.review(ratesOf("w", 0.7), true, T0);
+        if (each === "review") standings.review(ratesOf("w", 0.7), true, isHere, T0);
         else if (each === "evict") {
           const before = standings.of("w").reputation;
           standings = wake();
