@@ -1,5 +1,6 @@
 import type { JsonObject } from "@batuta/worker/protocol";
 import type { TaskExplanation } from "../dispatch/explanation.ts";
+import { MAX_EXPLAINED_TASKS } from "../limits.ts";
 import { counted, explainWork, shortWork } from "./explain-work.ts";
 import type { Branch, JobRecord, MachineSettings, Task } from "./record.ts";
 import { isEnded } from "./status.ts";
@@ -29,7 +30,7 @@ export function explainJob(
   now: number,
 ): JsonObject {
   const out = outstanding(job, open);
-  const tasks = out.filter((task) => findings.has(task.id) || task.child !== null);
+  const tasks = out.filter((task) => findings.has(task.id) || task.child !== null).slice(0, MAX_EXPLAINED_TASKS);
   const explained = tasks.map((task) => explainWork(task, findings.get(task.id) ?? null, settings, now));
   const timers = isEnded(job.status) ? [] : timersOf(job, out, open, findings, settings);
   return {

@@ -225,3 +225,11 @@ describe("a job that waits for something else", () => {
     });
   });
 });
+
+test("of a very large fan-out of child jobs the first few are told of, and how many more there are", () => {
+  const branches = Array.from({ length: 10_000 }, (_, n) => branchOf(n + 1, { child: "resize" }));
+  const fanOut = { first: 1, total: 10_000, into: "done", from: "work", failFast: false, maxConcurrent: null };
+  const job = runningJob({ status: "waiting_for_parallel_tasks", fanOut });
+  const { tasks, tasks_left_out } = explain(job, {}, branches);
+  expect([tasks, tasks_left_out]).toEqual([expect.objectContaining({ length: 10 }), 9_990]);
+});
