@@ -50,7 +50,8 @@ function workerNotFound(): Problem {
 }
 
 /**
- * Asks every shard, for a worker's id does not say which one has it.
+ * Asks every shard, for a worker's id does not say which one has it. One that is away matters only where no other has
+ * the worker.
  * @param isBetter says of an answer that it is that of the shard where the worker is now: it may have moved
  * @throws {Problem} 404 when none does
  */
@@ -62,11 +63,19 @@ async function atWorker<T>(
   const parsed = identifier.safeParse(c.req.param("worker_id"));
   if (!parsed.success) throw workerNotFound();
   const workerId = parsed.data;
-  const answers = await mapLimit(shardNames(c), PARALLEL_CALLS, (name) =>
-    callShard(c.env, name, (shard) => ask(shard, workerId)),
-  );
+  const failures: unknown[] = [];
+  const answers = await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => {
+    try {
+      return await callShard(c.env, name, (shard) => ask(shard, workerId));
+    } catch (error) {
+      failures.push(error);
+      return null;
+    }
+  });
   const known = answers.filter((each) => each !== null);
-  const answer = known.find(isBetter) ?? known[0] ?? null;
+  const best = known.find(isBetter);
+  if (best === undefined && failures.length > 0) throw failures[0];
+  const answer = best ?? known[0] ?? null;
   if (answer === null) throw workerNotFound();
   return { workerId, answer };
 }
