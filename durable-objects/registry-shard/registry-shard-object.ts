@@ -180,7 +180,7 @@ export class RegistryShard extends DurableObject<Env> {
    */
   register(registration: WorkerRegistration, ifKnown = false): boolean {
     if (ifKnown && !this.#isKnown(registration.worker_id)) return false;
-    const now = Date.now();
+    const now = this.#called();
     const member = this.#roster.member(registration.worker_id, now);
     member.draining = false;
     // Workers register when they start: what an earlier life of theirs was sent by poll is not with them.
@@ -189,6 +189,13 @@ export class RegistryShard extends DurableObject<Env> {
     this.#leases.renew(member, now, { write: true });
     this.#dispatcher.fill(member, now);
     return true;
+  }
+
+  /** Something happens: the moment to see what the deployment says of limits. @returns epoch ms */
+  #called(): number {
+    const now = Date.now();
+    this.#policy.look(now);
+    return now;
   }
 
   #isKnown(workerId: string): boolean {
@@ -216,7 +223,7 @@ export class RegistryShard extends DurableObject<Env> {
    * `require_full_sync` when it must say all its skills; null when it must register again
    */
   heartbeat(workerId: string, update: Heartbeat | null): JsonObject | null {
-    const now = Date.now();
+    const now = this.#called();
     const member = this.#roster.get(workerId);
     if (member === null || member.info === null || !this.#leases.isKnown(member, now)) return null;
     const before = member.info;
@@ -300,8 +307,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** Takes tasks on offer. Idempotent by task and attempt. One that cannot be placed is no harm to the others. */
   offer(offers: Offer[]): Placed[] {
-    const now = Date.now();
-    this.#policy.look(now);
+    const now = this.#called();
     const place = () => offers.map((task) => this.#place(task, now));
     // One offer writes one row or none; only several must be written together.
     return offers.length === 1 ? place() : this.ctx.storage.transactionSync(place);
@@ -320,7 +326,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** What became of these attempts, so that a job can offer anew what nobody knows. */
   locate(refs: TaskRef[]): TaskWhereabouts[] {
-    const now = Date.now();
+    const now = this.#called();
     return refs.map(({ taskId, attempt }) => {
       if (this.#dispatcher.isWaiting(taskId, attempt)) return { is: "waiting" };
       const holder = this.#roster.holderOf(taskId);
@@ -338,7 +344,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** Why attempts are not moving: who has them, or what keeps each worker from taking them. */
   explain(offers: Offer[]): TaskExplanation[] {
-    const now = Date.now();
+    const now = this.#called();
     const parts = { roster: this.#roster, dispatcher: this.#dispatcher, leases: this.#leases };
     return offers.map((task) => explainTask(parts, task, now));
   }
@@ -385,7 +391,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** Brings a worker's result to its job. */
   async result(workerId: string, report: TaskResult): Promise<ResultAck> {
-    const now = Date.now();
+    const now = this.#called();
     const holder = this.#roster.holderOf(report.task_id);
     const held = holder?.leases.get(report.task_id) ?? null;
     const mine = holder?.id === workerId ? held : null;
@@ -439,6 +445,7 @@ export class RegistryShard extends DurableObject<Env> {
   }
 
   #open(kind: string | undefined, workerId: string, said: URLSearchParams): WebSocket {
+    this.#called();
     if (kind !== "poll") return workerId === "" ? this.#lines.openAnonymous() : this.#lines.openSocket(workerId);
     const list = (name: string) => said.get(name)?.split(",").filter(Boolean) ?? null;
     return this.#lines.openPoll(workerId, { tasks: list("available_skills"), hotSkills: list("hot_skills") });
@@ -459,8 +466,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     this.#alarm.consumed();
-    const now = Date.now();
-    this.#policy.look(now);
+    const now = this.#called();
     await this.#leases.expire(now);
     this.#dispatcher.pump(now);
   }
