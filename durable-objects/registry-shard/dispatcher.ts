@@ -128,7 +128,7 @@ export class Dispatcher {
 
   /** Gives the member what it can take of the waiting tasks, in the order of the line. */
   fill(member: Member, now: number): void {
-    for (const freed of this.#freed.splice(0)) this.pump(now, freed);
+    this.#pumpFreed(now);
     const { roster } = this.#needs;
     while (this.#list.size > 0) {
       const candidate = candidateOf(member);
@@ -170,9 +170,14 @@ export class Dispatcher {
     this.#wakeForTime(now);
   }
 
-  /** A worker has left or drains: it may have been the last of its side of a ramp. */
+  /** A worker has left or drains: it may have been the last of its side of a ramp, and what it held counts no more. */
   workerLeft(now: number): void {
     if (this.#ramps.any) this.pump(now);
+    else this.#pumpFreed(now);
+  }
+
+  #pumpFreed(now: number): void {
+    for (const freed of this.#freed.splice(0)) this.pump(now, freed);
   }
 
   /** Takes no offer of this attempt any more, which is not here: it may still be on its way. */

@@ -77,6 +77,7 @@ export class WorkerMoves {
     roster.remove(member);
     store.deleteWorker(workerId);
     standings.forget(workerId);
+    dispatcher.workerLeft(now);
     return "moved";
   }
 

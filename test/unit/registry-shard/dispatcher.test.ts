@@ -273,6 +273,21 @@ describe("a limit", () => {
   });
 });
 
+test("what a worker held that has left for another shard makes room for others here", () => {
+  const parsed = parsePolicy("[task_types.resize]\nmax_concurrent = 1");
+  if (!parsed.ok) throw new Error(parsed.error);
+  shard = new ShardBench(parsed.value);
+  shard.connect("leaves");
+  shard.offer(offerFor("t1"));
+  shard.connect("stays");
+  shard.offer(offerFor("t2"));
+  const leaves = shard.member("leaves");
+  shard.dispatcher.drop(leaves, "t1");
+  shard.roster.remove(leaves);
+  shard.dispatcher.workerLeft(shard.now);
+  expect(shard.whereabouts).toEqual({ held: ["stays:t2#1"], waiting: [] });
+});
+
 test("64 leases and their names fit an attachment", async () => {
   const job = "0f3a2b54-6c1d-4e8f-9a7b-5d2c4e6f8a1b";
   const socket = shard.connect("w", 64, ["a-rather-long-task-type-name-of-fifty-characters-ok", "resize"]);
