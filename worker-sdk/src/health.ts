@@ -21,7 +21,9 @@ export interface HealthAnswer {
  * @param path of the request, with its query
  */
 export function healthAnswer(method: string, path: string, health: WorkerHealth): HealthAnswer {
-  const { pathname, searchParams } = new URL(path, "http://worker");
+  const url = URL.parse(path, "http://worker");
+  if (url === null) return text(404, "Not Found");
+  const { pathname, searchParams } = url;
   const isVerbose = pathname === "/status" || (pathname === "/health" && searchParams.has("verbose"));
   if (!isVerbose && pathname !== "/health" && pathname !== "/live") return text(404, "Not Found");
   if (method !== "GET" && method !== "HEAD") return text(405, "Method Not Allowed");

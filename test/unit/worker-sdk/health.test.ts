@@ -25,6 +25,7 @@ describe("healthAnswer", () => {
     ["GET", "/health", { ...well, draining: true }, 503, "DRAINING"],
     ["GET", "/live", { ...alone, draining: true }, 200, "OK"],
     ["GET", "/", well, 404, "Not Found"],
+    ["GET", "//", well, 404, "Not Found"],
     ["POST", "/health", well, 405, "Method Not Allowed"],
   ] as const)("%s %s", (method, path, health, status, body) => {
     expect(healthAnswer(method, path, health)).toEqual({ status, contentType: "text/plain", body });

@@ -36,6 +36,8 @@ export async function serveHealth(
     });
     server.listen(port, host, resolve);
   });
+  // Without a listener it would end the process, when there are too many open files, say.
+  server.on("error", (error) => logger.warn("health.failed", { error: describeError(error) }));
   const address = server.address();
   logger.info("health.listening", { host, port: typeof address === "object" ? address?.port : port });
   // It must not keep a process alive whose worker has ended.
