@@ -1,12 +1,12 @@
 import type { WorkerState } from "./availability.ts";
 
 /** What of a state goes without saying. */
-const USUAL = {
-  status: JSON.stringify("idle"),
-  task_limits: JSON.stringify([]),
-  hot_cache: JSON.stringify([]),
-  hot_skills: JSON.stringify([]),
-};
+const USUAL: ReadonlyMap<string, string> = new Map([
+  ["status", JSON.stringify("idle")],
+  ["task_limits", JSON.stringify([])],
+  ["hot_cache", JSON.stringify([])],
+  ["hot_skills", JSON.stringify([])],
+]);
 
 /**
  * Tells one orchestrator over its socket what has changed of the worker: that it drains at once, all else after a moment, in
@@ -17,7 +17,9 @@ export class StateReports {
   readonly #send: (changes: Partial<WorkerState>) => void;
   readonly #debounceMs: number;
   /** What the orchestrator was told last, each member as JSON. */
-  readonly #told = new Map<string, string>(Object.entries(USUAL));
+  readonly #told = new Map(USUAL);
+  /** Members that the orchestrator may still take for unusual: a word that they are as usual may be lost with its connection. */
+  readonly #unusual = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param send carries changes over a connection that has said hello */
@@ -33,11 +35,14 @@ export class StateReports {
    */
   hello(): Partial<WorkerState> & Pick<WorkerState, "supported_tasks"> {
     const state = this.#state();
-    const unusual = new Map(this.#told);
-    for (const [name, usual] of Object.entries(USUAL)) if (unusual.get(name) === usual) unusual.delete(name);
-    const news = { ...this.#pick(state, (name, json) => unusual.has(name) || json !== this.#told.get(name)) };
+    const news = this.#pick(state, (name, json) => this.#unusual.has(name) || json !== this.#told.get(name));
     this.#remember(state);
     return { ...news, supported_tasks: state.supported_tasks };
+  }
+
+  /** The last hello has arrived. */
+  welcomed(): void {
+    for (const name of this.#unusual) if (this.#told.get(name) === USUAL.get(name)) this.#unusual.delete(name);
   }
 
   /** Something may have changed. */
@@ -65,6 +70,10 @@ export class StateReports {
   }
 
   #remember(state: WorkerState): void {
-    for (const [name, value] of Object.entries(state)) this.#told.set(name, JSON.stringify(value));
+    for (const [name, value] of Object.entries(state)) {
+      const json = JSON.stringify(value);
+      this.#told.set(name, json);
+      if (USUAL.has(name) && USUAL.get(name) !== json) this.#unusual.add(name);
+    }
   }
 }

@@ -66,6 +66,27 @@ describe("over a socket, what a worker can take", () => {
     await bench.finish();
   });
 
+  it("is said again in the hello when a word that it is as usual may have been lost with its connection", async () => {
+    const bench = await connectedBench({}, (worker) => worker.task("work", () => {}));
+    bench.socket.welcome();
+    bench.worker.addToHotCache("sdxl");
+    await pass(100);
+    bench.worker.removeFromHotCache("sdxl");
+    await pass(100);
+    bench.socket.drop();
+    await pass(500);
+    // This hello gets no answer.
+    bench.socket.open();
+    expect(bench.socket.of("hello")[0]?.hot_cache).toEqual([]);
+    for (const hotCache of [[], undefined]) {
+      bench.socket.drop();
+      await pass(5_000);
+      bench.socket.welcome();
+      expect(bench.socket.of("hello")[0]?.hot_cache).toEqual(hotCache);
+    }
+    await bench.finish();
+  });
+
   it("costs no word when a task comes and goes", async () => {
     const bench = await connectedBench({ taskTypeLimits: { work: 1 } }, (worker) => worker.task("work", () => {}));
     bench.socket.welcome();
