@@ -50,6 +50,19 @@ describe("FileSpool", () => {
     expect(errors).toEqual([]);
   });
 
+  it("leaves nothing of what it could not write, and is not kept from opening by what it cannot remove", async () => {
+    const builtins = nodeBuiltins();
+    if (builtins === undefined) throw new Error("This is not Node.");
+    const rename = async () => Promise.reject(new Error("no space"));
+    const broken = new FileSpool(folder, { ...builtins, fs: { ...builtins.fs, rename } }, logger);
+    await broken.open();
+    broken.keep(kept("a"));
+    await broken.settled();
+    expect([readdirSync(folder), errors]).toEqual([[], ["spool.failed"]]);
+    mkdirSync(join(folder, "1.json.writing"));
+    expect(await spool().open()).toEqual([]);
+  });
+
   it("writes nothing for a result that is released before its turn", async () => {
     const one = spool();
     await one.open();

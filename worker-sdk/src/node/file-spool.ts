@@ -51,7 +51,7 @@ export class FileSpool implements ResultSpool {
     for (const name of names.toSorted()) {
       const path = this.#builtins.path.join(this.#folder, name);
       // Left by a worker that was killed while it wrote: never whole.
-      if (name.endsWith(".writing")) await fs.rm(path, { force: true });
+      if (name.endsWith(".writing")) await fs.rm(path, { force: true }).catch(() => undefined);
       if (!name.endsWith(".json")) continue;
       const result = await this.#read(path);
       if (result !== undefined) found.push(result);
@@ -99,14 +99,20 @@ export class FileSpool implements ResultSpool {
       return;
     }
     const final = path.join(this.#folder, `${Date.now()}-${crypto.randomUUID()}.json`);
-    const file = await fs.open(`${final}.writing`, "wx", 0o600);
+    const unfinished = `${final}.writing`;
     try {
-      await file.writeFile(content);
-      await file.datasync();
-    } finally {
-      await file.close();
+      const file = await fs.open(unfinished, "wx", 0o600);
+      try {
+        await file.writeFile(content);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await fs.rename(unfinished, final);
+    } catch (error) {
+      await fs.rm(unfinished, { force: true }).catch(() => undefined);
+      throw error;
     }
-    await fs.rename(`${final}.writing`, final);
     await this.#syncFolder();
     this.#files.set(result, { path: final, bytes });
     this.#bytes += bytes;
