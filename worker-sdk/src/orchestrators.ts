@@ -35,11 +35,12 @@ export const orchestratorMode = z
   .pipe(z.enum(ORCHESTRATOR_MODES, `must be one of ${ORCHESTRATOR_MODES.join(", ")}`));
 
 export const httpAddress = z
-  .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
-  .refine(
-    (url) => URL.parse(url)?.username === "",
-    "must not contain a user name; use WORKER_TOKEN to identify the worker",
-  )
+  .url({ protocol: /^https?$/, error: "must be an http:// or https:// address", abort: true })
+  // It is named in logs and errors. Tokens and keys have settings of their own.
+  .refine((address) => {
+    const url = URL.parse(address);
+    return url?.username === "" && url.password === "";
+  }, "must not contain a user name or password")
   .transform((url) => url.replace(/\/+$/, ""));
 
 // A token read from a file often ends in a line break, which no header can carry: say so here, not at every request.

@@ -270,9 +270,9 @@ describe("a worker", () => {
 });
 
 /** Makes every folder look as if this user had made it. */
-function chownedBy(uid: number): void {
-  const stat = promises.stat;
-  vi.spyOn(promises, "stat").mockImplementation(async (path) => Object.assign(await stat(path), { uid }));
+function chownedBy(uid: number, what: "stat" | "lstat"): void {
+  const original = promises[what];
+  vi.spyOn(promises, what).mockImplementation(async (path) => Object.assign(await original(path), { uid }));
 }
 
 describe("the folder of a task", () => {
@@ -295,16 +295,20 @@ describe("the folder of a task", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it("is not made below a folder of somebody else, who could exchange its files", async () => {
-    chownedBy(4321);
-    vi.spyOn(process, "getuid").mockReturnValue(1234);
-    const run = around(aTask(), (_, workspace) => workspace());
-    await expect(run).rejects.toMatchObject({
-      code: "PERMANENT_ERROR",
-      message: expect.stringContaining("belongs to another user"),
-    });
-    vi.restoreAllMocks();
-  });
+  it.each(["stat", "lstat"] as const)(
+    "is not made below a folder, or a link to one, of somebody else: %s",
+    async (what) => {
+      chownedBy(4321, what);
+      chownedBy(1234, what === "stat" ? "lstat" : "stat");
+      vi.spyOn(process, "getuid").mockReturnValue(1234);
+      const run = around(aTask(), (_, workspace) => workspace());
+      await expect(run).rejects.toMatchObject({
+        code: "PERMANENT_ERROR",
+        message: expect.stringContaining("belongs to another user"),
+      });
+      vi.restoreAllMocks();
+    },
+  );
 
   it("is not even made for a task that needs none", async () => {
     await around(aTask({ params: { a: "text" } }), () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { httpAddress } from "../orchestrators.ts";
 
 /** Access to an S3-compatible store. Durations and sizes do not occur here. */
 export interface S3Options {
@@ -32,7 +33,7 @@ export interface Stores {
 }
 
 const storeOptions = z.object({
-  endpoint: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" }),
+  endpoint: httpAddress,
   accessKey: z.string().min(1, "must not be empty"),
   secretKey: z.string().min(1, "must not be empty"),
   region: z.string().optional(),
@@ -83,11 +84,10 @@ function readStore(
     }
     return undefined;
   }
-  const { endpoint, region, defaultBucket, ...keys } = parsed.data;
+  const { region, defaultBucket, ...access } = parsed.data;
   return {
-    ...keys,
+    ...access,
     scheme,
-    endpoint: endpoint.replace(/\/+$/, ""),
     region: region ?? (scheme === "r2" ? "auto" : "us-east-1"),
     defaultBucket: defaultBucket ?? DEFAULT_BUCKET,
   };

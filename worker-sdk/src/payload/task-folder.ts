@@ -109,10 +109,10 @@ export class TaskFolder {
     const { fs, path } = this.#builtins;
     const directory = path.dirname(path.dirname(this.path));
     await fs.mkdir(directory, { recursive: true, mode: 0o700 });
-    // In a folder of somebody else, such as one made beforehand in /tmp, files could be exchanged for links.
+    // In a folder of somebody else, or behind their link, such as one made beforehand in /tmp, files could be exchanged for links.
     const own = process.getuid?.() ?? ROOT;
-    const { uid: owner } = await fs.stat(directory);
-    if (own !== ROOT && owner !== ROOT && owner !== own) {
+    for (const { uid: owner } of [await fs.lstat(directory), await fs.stat(directory)]) {
+      if (own === ROOT || owner === ROOT || owner === own) continue;
       throw new PermanentError(
         `The folder ${directory} belongs to another user. Set payloadDir or WORKER_PAYLOAD_DIR to a folder of your own.`,
       );
