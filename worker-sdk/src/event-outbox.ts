@@ -27,6 +27,7 @@ export class EventOutbox {
     this.#pending.set(event.event_id, { event, sentAt: 0, settle });
     if (before !== undefined) void promise.then(before.settle);
     signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
     return promise;
   }
 

@@ -1,6 +1,7 @@
 import type { Heartbeat as HeartbeatBody } from "./protocol/index.ts";
 import { atLeastRetryAfter } from "./backoff.ts";
 import type { LinkParts } from "./link-parts.ts";
+import type { TaskOrigin } from "./task-pool.ts";
 
 /**
  * The state a worker reports of itself: `idle` with the tasks it could start at once, `busy` when there are none (reference
@@ -32,18 +33,23 @@ type HeartbeatParts = Pick<
 /** Signs of life by HTTP: at a steady interval, and shortly after each change of what they say. */
 export class Heartbeat {
   readonly #parts: HeartbeatParts;
+  readonly #origin: TaskOrigin;
   readonly #body: () => HeartbeatBody;
   readonly #stopped = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #changed = false;
   #sending = false;
+  #started = false;
 
-  constructor(parts: HeartbeatParts, body: () => HeartbeatBody) {
+  /** @param origin whose tasks its answers may cancel */
+  constructor(parts: HeartbeatParts, origin: TaskOrigin, body: () => HeartbeatBody) {
     this.#parts = parts;
+    this.#origin = origin;
     this.#body = body;
   }
 
   start(): void {
+    this.#started = true;
     const stopListening = this.#parts.availability.onChange(() => this.announceChange());
     this.#stopped.signal.addEventListener("abort", stopListening);
     this.#schedule(this.#parts.configuration.heartbeatIntervalMs);
@@ -56,7 +62,7 @@ export class Heartbeat {
 
   /** Sends a heartbeat soon; changes in quick succession share one. */
   announceChange(): void {
-    if (this.#changed) return;
+    if (!this.#started || this.#changed) return;
     this.#changed = true;
     if (!this.#sending) this.#schedule(this.#parts.configuration.heartbeatDebounceMs);
   }
@@ -80,7 +86,7 @@ export class Heartbeat {
   async #send(): Promise<number> {
     const { signal } = this.#stopped;
     // The answer speaks of what runs now.
-    const abort = this.#parts.pool.aborterOfPresent();
+    const abort = this.#parts.pool.aborterOfPresent(this.#origin);
     const reply = await this.#parts.http.heartbeat(this.#body(), signal);
     if (signal.aborted) return 0;
     if (reply.ok) {

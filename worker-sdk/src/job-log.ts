@@ -53,6 +53,13 @@ export class JobLog implements TaskLogger {
     while (this.#waiting.length > 0 && (await this.#sendBatch()));
   }
 
+  /** Drops what waits, and later lines: nobody wants to read them any more. */
+  discard(): void {
+    this.#finished.abort();
+    this.#enough.abort();
+    this.#waiting = [];
+  }
+
   /** @param message a text, but programs without types may send anything */
   #write(level: JobLogLevel, message: unknown, fields: JsonObject | undefined): void {
     if (this.#finished.signal.aborted) return;

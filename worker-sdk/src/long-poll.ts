@@ -6,7 +6,7 @@ import { resultOf, type Outcome } from "./outcome.ts";
 import type { NamedEvent } from "./pooled-task.ts";
 import { postEvent, postLog } from "./posting.ts";
 import { ResultOutbox, type PendingResult } from "./result-outbox.ts";
-import { isUnfit, ResultPosting, undeliverable } from "./result-posting.ts";
+import { ResultPosting, undeliverable } from "./result-posting.ts";
 import type { KeptResult } from "./result-spool.ts";
 import { sleep, whenAborted } from "./sleep.ts";
 import type { EventAnswer } from "./task-context.ts";
@@ -18,9 +18,6 @@ const RESTORE_LANES = 4;
 
 /** A process that wants to end must not wait long for an orchestrator that is away. */
 const GOODBYE_MS = 2_000;
-
-/** Polls are at least this far apart when they find nothing: some servers answer "no task" without waiting. */
-const MIN_EMPTY_POLL_MS = 1_000;
 
 /** Tasks by repeated `GET tasks/next`, everything else by HTTP too. */
 export class LongPollTransport implements Transport, TaskOrigin {
@@ -44,7 +41,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
     this.#posting = new ResultPosting(parts);
     this.#outbox = new ResultOutbox(parts.orchestrator.url, parts.spool);
     parts.registration.nameTasks(() => this.#currentTasks());
-    this.#heartbeat = new Heartbeat(parts, () =>
+    this.#heartbeat = new Heartbeat(parts, this, () =>
       heartbeatBody(parts, this.#draining.signal.aborted, this.#currentTasks()),
     );
   }
@@ -111,8 +108,8 @@ export class LongPollTransport implements Transport, TaskOrigin {
     return postEvent(this.#parts, event, AbortSignal.any([signal, this.#closed.signal]));
   }
 
-  sendLog(log: TaskLog): Promise<boolean> {
-    return postLog(this.#parts, log);
+  async sendLog(log: TaskLog): Promise<boolean> {
+    return (await postLog(this.#parts, log)) || this.#closed.signal.aborted;
   }
 
   async #bringAllHome(results: Iterable<PendingResult>): Promise<void> {
@@ -121,7 +118,7 @@ export class LongPollTransport implements Transport, TaskOrigin {
 
   async #bringHome(result: PendingResult): Promise<void> {
     const { signal } = this.#closed;
-    const refusal = await this.#posting.post(result.report, isUnfit, signal);
+    const refusal = await this.#posting.post(result.report, signal);
     // What is not brought home when the worker ends stays in the spool.
     if (signal.aborted) return;
     // A result the orchestrator will never take; the job should learn of it now, not when the lease ends.
@@ -145,13 +142,11 @@ export class LongPollTransport implements Transport, TaskOrigin {
    */
   async poll(waitMs: number, signal: AbortSignal): Promise<boolean> {
     const { http, pool, presence, random, logger } = this.#parts;
-    const askedAt = Date.now();
     const reply = await http.nextTask(waitMs, signal);
     if (reply.ok) {
       this.#failures = 0;
       presence.set("here");
       if (reply.value !== undefined) pool.start(reply.value, this);
-      else if (waitMs >= MIN_EMPTY_POLL_MS) await sleep(askedAt + MIN_EMPTY_POLL_MS - Date.now(), signal);
       return reply.value !== undefined;
     }
     if (signal.aborted) return false;

@@ -39,9 +39,7 @@ export function failure(error: OutcomeError | string): Outcome<never> {
  * @throws PermanentError when the value cannot be sent: not JSON, or an outcome whose `error` is malformed
  */
 export function readReturnValue(returned: unknown): Outcome {
-  const outcome = isOutcome(returned) ? parseOutcome(returned) : success(returned);
-  assertJson(outcome);
-  return outcome;
+  return asJson(isOutcome(returned) ? parseOutcome(returned) : success(returned));
 }
 
 /** The failure that stands for an error a handler threw: its own code when it is a `HandlerError`, else transient. */
@@ -71,9 +69,11 @@ function parseOutcome(value: JsonObject): Outcome {
   );
 }
 
-function assertJson(outcome: Outcome): void {
+/** The same outcome. @throws PermanentError when it cannot be sent */
+export function asJson(outcome: Outcome): Outcome {
   try {
     JSON.stringify(outcome);
+    return outcome;
   } catch (error) {
     throw new PermanentError(`The handler returned data that is not JSON: ${describeError(error)}`);
   }

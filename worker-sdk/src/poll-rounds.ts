@@ -1,6 +1,7 @@
 import type { Availability } from "./availability.ts";
 import type { LongPollTransport } from "./long-poll.ts";
 import type { OrchestratorMode } from "./orchestrators.ts";
+import { sleep } from "./sleep.ts";
 import { Turns } from "./turns.ts";
 
 /** How long a poll may wait while another orchestrator may have a task too. */
@@ -8,6 +9,9 @@ const TURN_WAIT_MS = 5_000;
 
 /** How long a poll waits that is to find out whether there is a task now. */
 const GLANCE_MS = 250;
+
+/** Rounds that find nothing are at least this far apart: some servers answer "no task" without waiting. */
+const MIN_EMPTY_ROUND_MS = 1_000;
 
 interface Polled {
   readonly weight: number;
@@ -51,6 +55,7 @@ export class PollRounds {
 
   async #round(signal: AbortSignal): Promise<void> {
     const { mode, pollTimeoutMs } = this.#options;
+    const beganAt = Date.now();
     const ready = this.#ready();
     const chosen = mode === "ROUND_ROBIN" ? this.#turns.next(ready) : ready[0];
     if (chosen === undefined) return;
@@ -59,7 +64,8 @@ export class PollRounds {
     if (others.length > 0 && (await this.#ask([chosen, ...others], GLANCE_MS, signal))) return;
     const held = mode === "WATERFALL" ? [chosen, ...others] : [chosen];
     const alone = this.#members.length === 1 || (mode === "FAILOVER" && chosen === this.#members[0]);
-    await this.#ask(held, alone ? pollTimeoutMs : Math.min(pollTimeoutMs, TURN_WAIT_MS), signal);
+    if (await this.#ask(held, alone ? pollTimeoutMs : Math.min(pollTimeoutMs, TURN_WAIT_MS), signal)) return;
+    if (chosen.transport.isReady) await sleep(beganAt + MIN_EMPTY_ROUND_MS - Date.now(), signal);
   }
 
   /** Asks one after the other, until one has a task. */

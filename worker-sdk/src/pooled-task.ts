@@ -28,7 +28,7 @@ export interface TaskOrigin {
   reportProgress(update: ProgressUpdate): Promise<void>;
   /** Brings an event to its job, and tries until it is answered or `signal` is aborted; never rejects. */
   sendEvent(event: NamedEvent, signal: AbortSignal): Promise<EventAnswer>;
-  /** Passes log lines on; never rejects. False: they could not be sent now. */
+  /** Passes log lines on; never rejects. False: they could not be sent now, and are to be tried again. */
   sendLog(log: TaskLog): Promise<boolean>;
 }
 
@@ -76,6 +76,7 @@ export class PooledTask {
   /** Aborts the handler's signal; what was aborted stays so for the first cause. */
   abort(cause: AbortCause): void {
     if (this.#abort.signal.aborted) return;
+    this.#stopClock();
     if (cause !== "shutdown") {
       this.#progress.discard();
       this.#eventsGivenUp.abort();
@@ -86,7 +87,8 @@ export class PooledTask {
   /** The handler has ended: sends what it said before, so that it arrives before the outcome, and hands that over. */
   async end(outcome: Outcome | undefined): Promise<void> {
     this.#stopClock();
-    if (outcome !== undefined) await Promise.all([this.#progress.finish(), this.#log.finish(), this.#finishEvents()]);
+    if (outcome === undefined) this.#log.discard();
+    else await Promise.all([this.#progress.finish(), this.#log.finish(), this.#finishEvents()]);
     this.#eventsGivenUp.abort();
     if (outcome !== undefined) this.origin.deliver(this.task, outcome);
   }

@@ -21,18 +21,14 @@ export class ResultPosting {
   }
 
   /**
-   * Hands one result over, unless `signal` is aborted first.
-   * @param isFinal whether a refusal is to be taken as the last word; any other failure is followed by another round
+   * Hands one result over, unless `signal` is aborted first. A refusal may be a slip of the operators and is followed by another
+   * round, unless the result is unfit.
    * @returns undefined when the orchestrator has it, taken or ignored; else why it could not be handed over
    */
-  async post(
-    report: TaskResult,
-    isFinal: (failure: RequestFailure) => boolean,
-    signal: AbortSignal,
-  ): Promise<RequestFailure | undefined> {
+  async post(report: TaskResult, signal: AbortSignal): Promise<RequestFailure | undefined> {
     for (let rounds = 0; ; rounds++) {
       const refusal = await this.#round(report, signal);
-      if (refusal === undefined || isFinal(refusal) || signal.aborted) return refusal;
+      if (refusal === undefined || isUnfit(refusal) || signal.aborted) return refusal;
       await this.#pause(exponentialDelay(rounds, ROUND_BOUNDS, this.#parts.random), refusal, signal);
     }
   }
@@ -42,8 +38,8 @@ export class ResultPosting {
     const { presence } = this.#parts;
     const over = new AbortController();
     const wake = (): void => over.abort();
-    if (status >= 502 && status <= 504) presence.set("away");
-    const stopListening = presence.onChange(() => presence.state === "here" && wake());
+    const silent = status >= 502 && status <= 504;
+    const stopListening = silent ? presence.onHeard(wake) : () => {};
     signal.addEventListener("abort", wake);
     await sleep(ms, over.signal);
     signal.removeEventListener("abort", wake);
@@ -75,15 +71,14 @@ export class ResultPosting {
 }
 
 /** A result that is too large or malformed stays so, however often it is sent. */
-export function isUnfit({ status }: RequestFailure): boolean {
+function isUnfit({ status }: RequestFailure): boolean {
   return status === 413 || status === 400;
 }
 
 /** What to report in place of a result the orchestrator did not take, so that its job does not wait for the lease to end. */
 export function undeliverable(report: TaskResult, refusal: RequestFailure): TaskResult {
-  const code = isUnfit(refusal) ? "PERMANENT_ERROR" : "TRANSIENT_ERROR";
   const result: Outcome = failure({
-    code,
+    code: "PERMANENT_ERROR",
     message: `The result of the task could not be handed over: ${refusal.message}`,
   });
   return { ...report, result: { ...result } };

@@ -34,27 +34,27 @@ export class SlotOffers {
   readonly #turns = new Turns<Member>();
   #turn: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #stopListening: () => void;
+  readonly #stopListening: ReadonlyArray<() => void>;
 
   /** @param offered by priority */
   constructor(mode: OrchestratorMode, pool: TaskPool, offered: readonly OfferedTo[]) {
     this.#mode = mode;
     this.#pool = pool;
     this.#members = offered.map((each) => ({ ...each, quiet: false, freeSince: undefined }));
-    for (const member of this.#members) {
+    const presences = this.#members.map((member) =>
       member.presence.onChange(() => {
         member.quiet = false;
         member.freeSince = undefined;
         this.#share();
-      });
-      member.transport.onTask(() => this.#taskFrom(member));
-    }
-    this.#stopListening = pool.onChange(() => this.#share());
+      }),
+    );
+    for (const member of this.#members) member.transport.onTask(() => this.#taskFrom(member));
+    this.#stopListening = [...presences, pool.onChange(() => this.#share())];
     this.#share();
   }
 
   stop(): void {
-    this.#stopListening();
+    for (const stopListening of this.#stopListening) stopListening();
     clearTimeout(this.#timer);
   }
 

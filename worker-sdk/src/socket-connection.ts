@@ -62,9 +62,15 @@ export class SocketConnection {
     return this.#state === "open";
   }
 
-  /** Sends one text frame; dropped when the connection is not open. */
+  /** Sends one text frame; dropped when the connection is not open. Some runtimes throw when it has just broken. */
   send(text: string): void {
-    if (this.isOpen) this.#socket?.send(text);
+    if (!this.isOpen) return;
+    try {
+      this.#socket?.send(text);
+    } catch (error) {
+      this.#end({ reason: describeError(error) });
+      this.#socket?.close(4004, "not sent");
+    }
   }
 
   /** Ends the connection. Codes: 1000, or 3000 to 4999. */

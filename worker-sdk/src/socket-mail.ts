@@ -58,7 +58,9 @@ export class SocketMail {
   }
 
   sendEvent(event: NamedEvent, signal: AbortSignal): Promise<EventAnswer> {
-    const answer = this.#events.add(event, signal);
+    const wanted = AbortSignal.any([signal, this.#closed]);
+    if (!fitsFrame(eventFrame(event))) return postEvent(this.#parts, event, wanted);
+    const answer = this.#events.add(event, wanted);
     this.#sendEvents(0);
     return answer;
   }
@@ -77,15 +79,7 @@ export class SocketMail {
 
   #sendEvents(before: number): void {
     if (!this.#line.isOpen()) return;
-    for (const event of this.#events.due(before, Date.now())) {
-      const text = JSON.stringify({ type: "event", ...event } satisfies WorkerFrame);
-      if (fitsFrame(text)) this.#line.send(text);
-      else void this.#postEvent(event);
-    }
-  }
-
-  async #postEvent(event: NamedEvent): Promise<void> {
-    this.#events.answered(event.event_id, await postEvent(this.#parts, event, this.#closed));
+    for (const event of this.#events.due(before, Date.now())) this.#line.send(eventFrame(event));
   }
 
   #sendResult(result: PendingResult): void {
@@ -102,9 +96,13 @@ export class SocketMail {
 
   /** What HTTP does not bring home either is replaced by a failure small enough for a frame. */
   async #postResult(result: PendingResult): Promise<void> {
-    const refusal = await this.#posting.post(result.report, ({ retryable }) => !retryable, this.#closed);
+    const refusal = await this.#posting.post(result.report, this.#closed);
     if (this.#closed.aborted) return;
     if (refusal !== undefined) this.#sendResult(this.#results.add(undeliverable(result.report, refusal)));
     this.#results.remove(result);
   }
+}
+
+function eventFrame(event: NamedEvent): string {
+  return JSON.stringify({ type: "event", ...event } satisfies WorkerFrame);
 }

@@ -31,6 +31,7 @@ export class SocketTransport implements Transport, TaskOrigin {
   /** Leases named in the last `hello`; a `welcome` answers for these only. */
   #claimed = new Set<string>();
   #introducedAgain = false;
+  #registeringAgain: Promise<void> | undefined;
   #draining = false;
   #slots: number;
   readonly #taskListeners: Array<() => void> = [];
@@ -117,7 +118,7 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   async sendLog(log: TaskLog): Promise<boolean> {
-    if (!this.#welcomed) return false;
+    if (!this.#welcomed) return this.#closed.signal.aborted;
     const text = JSON.stringify({ type: "log", ...log } satisfies WorkerFrame);
     if (!fitsFrame(text)) return await postLog(this.#parts, log);
     this.#connection?.send(text);
@@ -158,7 +159,7 @@ export class SocketTransport implements Transport, TaskOrigin {
       case "event_ack":
         return this.#mail.acknowledged(frame);
       case "cancel_task":
-        return pool.abort(frame.task_id, "cancelled");
+        return pool.abort(this, frame.task_id, "cancelled");
       case "drain":
       case "update":
       case "command":
@@ -191,7 +192,10 @@ export class SocketTransport implements Transport, TaskOrigin {
     clearTimeout(this.#welcomeTimer);
     if (this.#introducedAgain) return connection?.close(4003, "unknown worker after registration");
     this.#introducedAgain = true;
-    await this.#parts.registration.renew(this.#closed.signal);
+    // One that goes on from an earlier connection is enough.
+    this.#registeringAgain ??= this.#parts.registration.renew(this.#closed.signal);
+    await this.#registeringAgain;
+    this.#registeringAgain = undefined;
     if (connection?.isOpen) this.#sendHello();
   }
 
@@ -206,9 +210,10 @@ export class SocketTransport implements Transport, TaskOrigin {
     logger.info("socket.welcomed", { orchestrator: orchestrator.url });
     presence.set("here");
     for (const { task_id, lease } of pool.heldFrom(this)) {
-      if (this.#claimed.has(lease) && !honoured.includes(task_id)) pool.abort(task_id, "lease_lost");
+      if (this.#claimed.has(lease) && !honoured.includes(task_id)) pool.abort(this, task_id, "lease_lost");
     }
     this.#mail.sendPending(Date.now());
+    this.#state.welcomed();
     this.#state.announce();
   }
 

@@ -2,7 +2,7 @@ import type { TaskPayload } from "./protocol/index.ts";
 import type { AbortCause } from "./errors.ts";
 import type { HotCache } from "./hot-cache.ts";
 import type { Logger } from "./logger.ts";
-import type { Outcome } from "./outcome.ts";
+import { outcomeOfError, type Outcome } from "./outcome.ts";
 import { PooledTask, type TaskOrigin } from "./pooled-task.ts";
 import type { TaskCatalog } from "./task-catalog.ts";
 import type { Middleware } from "./task-context.ts";
@@ -74,7 +74,8 @@ export class TaskPool {
    */
   start(task: TaskPayload, origin: TaskOrigin): void {
     for (const pooled of this.#tasks) {
-      if (pooled.task.task_id !== task.task_id || pooled.abortCause === "lease_lost") continue;
+      if (pooled.origin !== origin || pooled.task.task_id !== task.task_id) continue;
+      if (pooled.abortCause === "lease_lost") continue;
       if (pooled.task.lease === task.lease && pooled.task.attempt === task.attempt) return;
       this.#abort(pooled, "lease_lost");
     }
@@ -88,14 +89,14 @@ export class TaskPool {
     this.#changed();
   }
 
-  /** Aborts the signal of a task; unknown ids are ignored. */
-  abort(taskId: string, cause: AbortCause): void {
-    this.aborterOfPresent()(taskId, cause);
+  /** Aborts the signal of a task of `origin`; unknown ids are ignored. */
+  abort(origin: TaskOrigin, taskId: string, cause: AbortCause): void {
+    this.aborterOfPresent(origin)(taskId, cause);
   }
 
   /** What aborts like {@link abort}, and later on still only what is here now: a later attempt of a task has the same id. */
-  aborterOfPresent(): (taskId: string, cause: AbortCause) => void {
-    const present = [...this.#tasks];
+  aborterOfPresent(origin: TaskOrigin): (taskId: string, cause: AbortCause) => void {
+    const present = [...this.#tasks].filter((pooled) => pooled.origin === origin);
     return (taskId, cause) => {
       for (const pooled of present) if (pooled.task.task_id === taskId) this.#abort(pooled, cause);
     };
@@ -152,7 +153,8 @@ export class TaskPool {
       removeFromHotCache: (name: string) => hotCache.remove(name),
     };
     const run = (): Promise<Outcome | undefined> => runTask(catalog.find(type), task, context, middleware, withFiles);
-    const outcome = await this.#span(task, run);
+    // What was thrown may defy being read, and what traces may fail: neither may cost the worker a place.
+    const outcome = await this.#span(task, run).catch(outcomeOfError);
     if (outcome === undefined) {
       logger.warn("task.dropped", { job_id, task_id, attempt, type, reason: "lease_lost" });
     } else {

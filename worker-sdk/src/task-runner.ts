@@ -1,6 +1,6 @@
 import type { TaskPayload } from "./protocol/index.ts";
 import { PermanentError, TaskAbortedError } from "./errors.ts";
-import { failure, outcomeOfError, readReturnValue, type Outcome } from "./outcome.ts";
+import { asJson, failure, outcomeOfError, readReturnValue, type Outcome } from "./outcome.ts";
 import type { TaskDefinition } from "./task-catalog.ts";
 import type { HandlerReturn, Middleware, MiddlewareContext, TaskContext } from "./task-context.ts";
 
@@ -52,7 +52,8 @@ export async function runTask(
   try {
     signal.throwIfAborted();
     const outcome = await withFiles(task, signal, async (files) =>
-      definition.checked(await wrapped(definition, contextOf(task, files, surroundings), middleware)),
+      // A result schema may make something else of the data, such as a bigint.
+      asJson(await definition.checked(await wrapped(definition, contextOf(task, files, surroundings), middleware))),
     );
     return abortCauseOf(signal) === "shutdown" ? outcome : unlessAborted(signal, task, outcome);
   } catch (error) {

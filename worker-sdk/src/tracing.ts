@@ -24,7 +24,7 @@ export async function taskSpans(logger: Logger): Promise<RunSpan> {
 }
 
 function spansOf({ context, propagation, SpanKind, SpanStatusCode, trace }: OpenTelemetry): RunSpan {
-  return (task, run) => {
+  return async (task, run) => {
     const { job_id, task_id, attempt, type, tracing_context } = task;
     const carried = propagation.extract(context.active(), tracing_context);
     const known = trace.getSpanContext(carried) ?? spanContextOf(tracing_context["traceparent"]);
@@ -34,7 +34,7 @@ function spansOf({ context, propagation, SpanKind, SpanStatusCode, trace }: Open
       attributes: { "job.id": job_id, "task.id": task_id, "task.attempt": attempt, "task.type": type },
     };
     const tracer = trace.getTracer("@batuta/worker");
-    return tracer.startActiveSpan(`task.${type}`, options, parent, async (span) => {
+    return await tracer.startActiveSpan(`task.${type}`, options, parent, async (span) => {
       const outcome = await run();
       span.setAttribute("task.status", outcome?.status ?? "lease_lost");
       if (outcome?.status === "failure") {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { aTask } from "./support/fake-orchestrator.ts";
-import { connectedBench, gate, pass, settle } from "./support/worker-bench.ts";
+import { aTask, connectionRefused, REGISTER } from "./support/fake-orchestrator.ts";
+import { connectedBench, gate, pass, settle, workerBench } from "./support/worker-bench.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -66,6 +66,21 @@ describe("a graceful stop over a socket", () => {
     expect(events).toContain("worker.results_not_delivered");
   });
 
+  it("leaves no timer behind for a task that ignores its signal", async () => {
+    const bench = await connectedBench({ shutdownTimeout: 1 }, (worker) =>
+      worker.task("deaf", async ({ log }) => {
+        log.info("still here");
+        await gate().promise;
+      }),
+    );
+    bench.socket.welcome();
+    bench.socket.receive({ type: "task", task: aTask({ type: "deaf", deadline: Date.now() / 1000 + 3_600 }) });
+    bench.socket.drop();
+    await settle();
+    await bench.finish();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("says drain again when the connection breaks meanwhile", async () => {
     const end = gate();
     const bench = await connectedBench({}, (worker) => worker.task("work", () => end.promise));
@@ -82,3 +97,20 @@ describe("a graceful stop over a socket", () => {
     await bench.finish();
   });
 });
+
+it.each([true, false])(
+  "a worker that is stopped before it could register does nothing more (socket %s)",
+  async (websockets) => {
+    const { worker, orchestrator } = workerBench({ websockets });
+    orchestrator.answerNext(REGISTER, connectionRefused);
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    await settle();
+    await worker.stop();
+    await running;
+    const asked = orchestrator.requests.length;
+    await pass(120_000);
+    expect(orchestrator.requests).toHaveLength(asked);
+    expect(vi.getTimerCount()).toBe(0);
+  },
+);

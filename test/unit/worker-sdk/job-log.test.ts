@@ -104,6 +104,14 @@ describe("the log of a job", () => {
     expect(texts()).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  it("tries no longer to send what nobody wants to read any more", async () => {
+    const { log, texts } = logBench({ away: true });
+    log.info("lost");
+    log.discard();
+    await settle();
+    expect([texts(), vi.getTimerCount()]).toEqual([[], 0]);
+  });
 });
 
 describe("log lines of a task", () => {

@@ -89,6 +89,16 @@ describe("a worker that polls", () => {
     await running;
   });
 
+  it("does not do so either when its polls are short", async () => {
+    const { worker, orchestrator } = workerBench({ websockets: false, taskPollTimeout: 0.2 });
+    worker.task("work", () => {});
+    const running = worker.run({ handleSignals: false });
+    await pass(10_000);
+    expect(orchestrator.to(NEXT)).toHaveLength(11);
+    await worker.stop();
+    await running;
+  });
+
   it("asks only while it has room", async () => {
     const { worker, orchestrator } = workerBench({ websockets: false, maxConcurrentTasks: 2 });
     const gates = [gate(), gate()];

@@ -165,6 +165,19 @@ describe("a worker with sockets to several orchestrators", () => {
     await stop();
   });
 
+  it("FAILOVER: takes none for away whose socket works, while HTTP has no door for a large result, which is kept", async () => {
+    const { worker, at, socketTo } = severalBench(["a", "b"], { orchestratorMode: "FAILOVER" });
+    const stop = await running(worker);
+    for (const name of ["a", "b"] as const) socketTo(name).welcome();
+    const refusals = [problem(404, "no such route"), ...Array.from({ length: 5 }, () => connectionRefused)];
+    at("a").answerNext(RESULT, ...refusals);
+    socketTo("a").receive({ type: "task", task: aTask({ params: { gate: "x".repeat(300_000) } }) });
+    await pass(240_000);
+    expect([socketTo("a").of("result"), socketTo("a").of("state")]).toEqual([[], []]);
+    expect(at("a").results.map(({ result }) => result.status)).toEqual(Array.from({ length: 7 }, () => "success"));
+    await stop();
+  });
+
   it("ROUND_ROBIN: shares the slots; one that stays quiet leaves all but one to the other; an idle worker says nothing", async () => {
     const { worker, socketTo } = severalBench(["a", "b"], { orchestratorMode: "ROUND_ROBIN", maxConcurrentTasks: 4 });
     const end = gate();

@@ -157,6 +157,29 @@ describe("an event over the socket", () => {
     end.resolve();
     await bench.finish();
   });
+
+  it("too large for a frame is posted in one row of attempts, through breaks too, and no longer than its task lasts", async () => {
+    const { context, end, addTo } = sendingTask();
+    const bench = await connectedBench({}, addTo);
+    bench.socket.welcome();
+    const task = aTask();
+    bench.socket.receive({ type: "task", task });
+    bench.orchestrator.answerNext(EVENTS, ...Array.from({ length: 9 }, () => connectionRefused));
+    const sending = (await context).sendEvent("large", { text: "x".repeat(300_000) });
+    await pass(40_000);
+    bench.socket.drop();
+    await pass(500);
+    bench.socket.welcome(task.task_id);
+    await settle();
+    // After 0, 0.75, 2.25, 5.25, 11.25 and 23.25 s.
+    expect(bench.orchestrator.to(EVENTS)).toHaveLength(6);
+    bench.socket.receive({ type: "cancel_task", command: "cancel_task", task_id: task.task_id, job_id: task.job_id });
+    expect(await sending).toMatchObject({ accepted: false });
+    await pass(60_000);
+    expect(bench.orchestrator.to(EVENTS)).toHaveLength(6);
+    end.resolve();
+    await bench.finish();
+  });
 });
 
 describe("a task that declares its events", () => {

@@ -114,7 +114,7 @@ describe("a task that waits for room", () => {
     pool.start(aTask({ task_id: "a", type: "paint" }), origin);
     pool.start(aTask({ task_id: "b", type: "paint" }), origin);
     await new Promise(setImmediate);
-    pool.abort("b", "cancelled");
+    pool.abort(origin, "b", "cancelled");
     await vi.waitFor(() => expect(delivered).toHaveLength(1));
     expect(delivered).toMatchObject([{ task: { task_id: "b" }, outcome: { status: "cancelled" } }]);
     expect(running).toEqual(["a"]);

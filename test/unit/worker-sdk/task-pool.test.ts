@@ -79,9 +79,36 @@ describe("TaskPool", () => {
     const task = aTask();
     pool.start(task, origin);
     await new Promise(setImmediate);
-    pool.abort(task.task_id, "cancelled");
-    pool.abort("unknown", "cancelled");
+    pool.abort(origin, task.task_id, "cancelled");
+    pool.abort(origin, "unknown", "cancelled");
     const reason = await seen.promise;
     expect([reason.abortCause, reason.message]).toEqual(["cancelled", "The task was cancelled."]);
+  });
+
+  it("keeps apart tasks of the same id from two orchestrators", async () => {
+    const causes: string[] = [];
+    const { pool, origin } = workPool(5, async ({ jobId, signal }) => {
+      signal.addEventListener("abort", () => causes.push(`${jobId} ${String(signal.reason.abortCause)}`));
+      await gate().promise;
+    });
+    const { origin: other } = fakeOrigin();
+    pool.start(aTask({ job_id: "mine", task_id: "same" }), origin);
+    pool.start(aTask({ job_id: "theirs", task_id: "same", attempt: 2 }), other);
+    await new Promise(setImmediate);
+    pool.abort(other, "same", "cancelled");
+    expect(causes).toEqual(["theirs cancelled"]);
+  });
+
+  it.each([
+    ["what is no text", Object.create(null)],
+    ["an error that is its own cause", Object.assign(new Error("round"), { cause: undefined })],
+  ])("has its place back when a handler throws %s", async (_, thrown: unknown) => {
+    if (thrown instanceof Error) thrown.cause = thrown;
+    const { pool, origin, delivered } = workPool(1, () => {
+      throw thrown;
+    });
+    pool.start(aTask(), origin);
+    await pool.idle();
+    expect(delivered).toMatchObject([{ outcome: { status: "failure", error: { code: "TRANSIENT_ERROR" } } }]);
   });
 });

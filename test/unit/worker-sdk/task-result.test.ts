@@ -21,6 +21,19 @@ function promising(returned: HandlerReturn) {
 }
 
 describe("a result schema", () => {
+  it("that makes of the data what is not JSON fails the task for good", async () => {
+    const result = z.coerce.bigint();
+    const outcome = await runTask(
+      defineTask("work", { result }, () => "12"),
+      aTask(),
+      surroundings(),
+    );
+    expect(outcome).toMatchObject({
+      status: "failure",
+      error: { code: "PERMANENT_ERROR", message: expect.stringContaining("BigInt") },
+    });
+  });
+
   it.each([
     ["data that fit, as the schema reads them", { width: 3 }, success({ width: 3, format: "png" })],
     ["the data of an outcome", success({ width: 3 }), success({ width: 3, format: "png" })],

@@ -43,7 +43,8 @@ export class FakeSocket implements Socket {
       return;
     }
     const parsed = parseWorkerFrame(text);
-    if ("error" in parsed) throw new Error(parsed.error);
+    // Not thrown: the worker takes what a socket throws for a broken connection.
+    if ("error" in parsed) return void Promise.reject(new Error(parsed.error));
     this.frames.push(parsed.frame);
   }
 
