@@ -1,10 +1,10 @@
 import type { TaskLimit } from "./protocol/index.ts";
-import type { HotCache } from "./hot-cache.ts";
+import type { HotCache } from "./tasks/hot-cache.ts";
 import { describeError, type Logger } from "./logger.ts";
 import { sleep } from "./sleep.ts";
-import type { TaskCatalog } from "./task-catalog.ts";
-import type { TaskOrigin, TaskPool } from "./task-pool.ts";
-import type { TypeLimits } from "./type-limits.ts";
+import type { TaskCatalog } from "./tasks/task-catalog.ts";
+import type { TaskOrigin, TaskPool } from "./tasks/task-pool.ts";
+import type { TypeLimits } from "./tasks/type-limits.ts";
 
 /** Tells whether this machine has room for a task of this name now, beside the limits that were set. */
 export type CapacityChecker = (taskName: string) => boolean | Promise<boolean>;

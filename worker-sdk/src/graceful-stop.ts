@@ -1,7 +1,7 @@
 import type { Logger } from "./logger.ts";
-import type { OrchestratorLinks } from "./orchestrator-links.ts";
+import type { OrchestratorLinks } from "./orchestrators/orchestrator-links.ts";
 import { settlesWithin } from "./sleep.ts";
-import type { TaskPool } from "./task-pool.ts";
+import type { TaskPool } from "./tasks/task-pool.ts";
 
 /** What a handler gets to clean up after its signal was aborted by a stop. */
 const ABORT_GRACE_MS = 5_000;

@@ -1,4 +1,4 @@
-import type { PresenceState } from "./presence.ts";
+import type { PresenceState } from "./orchestrators/presence.ts";
 
 /** What a worker tells those who watch over it. */
 export interface WorkerHealth {

@@ -1,13 +1,13 @@
 /** `@batuta/worker`: run tasks of a Batuta orchestrator, anywhere. */
 export { Worker, type RunOptions } from "./worker.ts";
-export type { WorkerOptions } from "./configuration.ts";
+export type { WorkerOptions } from "./settings/configuration.ts";
 export type { S3Options } from "./payload/s3-settings.ts";
-export type { OrchestratorMode, OrchestratorOptions } from "./orchestrators.ts";
+export type { OrchestratorMode, OrchestratorOptions } from "./settings/orchestrators.ts";
 export type { CapacityChecker } from "./availability.ts";
 export type { CommandHandler, WorkerCommand } from "./commands.ts";
-export type { ProfileOptions } from "./profile.ts";
-export type { TaskOptions } from "./task-catalog.ts";
-export type { EventSchemas, SendEventOf } from "./task-events.ts";
+export type { ProfileOptions } from "./settings/profile.ts";
+export type { TaskOptions } from "./tasks/task-catalog.ts";
+export type { EventSchemas, SendEventOf } from "./tasks/task-events.ts";
 export type {
   EventAnswer,
   EventOptions,
@@ -18,8 +18,8 @@ export type {
   TaskContext,
   TaskHandler,
   TaskLogger,
-} from "./task-context.ts";
-export { failure, success, type Outcome, type OutcomeError } from "./outcome.ts";
+} from "./tasks/task-context.ts";
+export { failure, success, type Outcome, type OutcomeError } from "./tasks/outcome.ts";
 export {
   ConfigurationError,
   ContractViolationError,
@@ -34,5 +34,5 @@ export {
 } from "./errors.ts";
 export type { Logger, LogFields } from "./logger.ts";
 export type { Runtime } from "./runtime.ts";
-export type { OpenSocket, Socket } from "./open-socket.ts";
+export type { OpenSocket, Socket } from "./socket/open-socket.ts";
 export type { ErrorCode, JsonObject } from "./protocol/index.ts";

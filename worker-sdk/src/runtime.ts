@@ -1,10 +1,10 @@
-import { openSocket, type OpenSocket } from "./open-socket.ts";
+import { openSocket, type OpenSocket } from "./socket/open-socket.ts";
 import type { RandomSource } from "./backoff.ts";
 import type { Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
 import { FileSpool } from "./node/file-spool.ts";
-import { taskSpans, type RunSpan } from "./tracing.ts";
-import { memorySpool, type ResultSpool } from "./result-spool.ts";
+import { taskSpans, type RunSpan } from "./tasks/tracing.ts";
+import { memorySpool, type ResultSpool } from "./results/result-spool.ts";
 
 /** What a worker takes from its surroundings; each part can be replaced, for tests above all. */
 export interface Runtime {

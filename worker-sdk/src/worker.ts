@@ -1,21 +1,21 @@
 import type { z } from "zod";
 import { Availability } from "./availability.ts";
 import { Commands, type CommandHandler } from "./commands.ts";
-import { configure, type Configuration, type WorkerOptions } from "./configuration.ts";
+import { configure, type Configuration, type WorkerOptions } from "./settings/configuration.ts";
 import { ConfigurationError } from "./errors.ts";
 import { stopAtSignals, stopGracefully } from "./graceful-stop.ts";
-import { HotCache } from "./hot-cache.ts";
+import { HotCache } from "./tasks/hot-cache.ts";
 import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
 import { serveHealth } from "./node/health-server.ts";
-import { OrchestratorLinks } from "./orchestrator-links.ts";
+import { OrchestratorLinks } from "./orchestrators/orchestrator-links.ts";
 import { payloadFiles } from "./payload/payload-files.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
-import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./task-catalog.ts";
-import type { Middleware, TaskHandler } from "./task-context.ts";
-import type { EventSchemas } from "./task-events.ts";
-import { TaskPool } from "./task-pool.ts";
-import { TypeLimits } from "./type-limits.ts";
+import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./tasks/task-catalog.ts";
+import type { Middleware, TaskHandler } from "./tasks/task-context.ts";
+import type { EventSchemas } from "./tasks/task-events.ts";
+import { TaskPool } from "./tasks/task-pool.ts";
+import { TypeLimits } from "./tasks/type-limits.ts";
 
 export interface RunOptions {
   /** Stop gracefully at SIGINT and SIGTERM; a second signal ends the process at once. Default true. */

@@ -1,6 +1,6 @@
 import { failure, InvalidInputError, PermanentError, success, TransientError } from "@batuta/worker";
 import { describe, expect, test } from "vitest";
-import { outcomeOfError, readReturnValue } from "../../../worker-sdk/src/outcome.ts";
+import { outcomeOfError, readReturnValue } from "../../../worker-sdk/src/tasks/outcome.ts";
 import { ask, type FakeTask } from "../../../src/testing/fake-worker.ts";
 
 const TASK: FakeTask = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigurationError } from "../../../worker-sdk/src/index.ts";
-import { configure } from "../../../worker-sdk/src/configuration.ts";
+import { configure } from "../../../worker-sdk/src/settings/configuration.ts";
 
 describe("configure", () => {
   it("has a default for everything", () => {

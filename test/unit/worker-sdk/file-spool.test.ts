@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { silentLogger, type Logger } from "../../../worker-sdk/src/logger.ts";
 import { nodeBuiltins } from "../../../worker-sdk/src/node/builtins.ts";
 import { FileSpool } from "../../../worker-sdk/src/node/file-spool.ts";
-import type { KeptResult } from "../../../worker-sdk/src/result-spool.ts";
+import type { KeptResult } from "../../../worker-sdk/src/results/result-spool.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 let folder: string;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { JobLogLine } from "../../../worker-sdk/src/protocol/index.ts";
-import { JobLog } from "../../../worker-sdk/src/job-log.ts";
+import { JobLog } from "../../../worker-sdk/src/tasks/job-log.ts";
 import { aTask, connectionRefused, LOG, problem } from "./support/fake-orchestrator.ts";
 import { connectedBench, pass, settle, workerBench } from "./support/worker-bench.ts";
 

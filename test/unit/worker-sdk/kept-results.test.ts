@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { memorySpool, type KeptResult, type ResultSpool } from "../../../worker-sdk/src/result-spool.ts";
+import { memorySpool, type KeptResult, type ResultSpool } from "../../../worker-sdk/src/results/result-spool.ts";
 import { aTask, problem, RESULT } from "./support/fake-orchestrator.ts";
 import { connectedBench, pass, settle, workerBench } from "./support/worker-bench.ts";
 

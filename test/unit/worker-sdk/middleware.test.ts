@@ -7,8 +7,8 @@ import {
   type TaskHandler,
   type TaskOptions,
 } from "../../../worker-sdk/src/index.ts";
-import { defineTask } from "../../../worker-sdk/src/task-catalog.ts";
-import { runTask } from "../../../worker-sdk/src/task-runner.ts";
+import { defineTask } from "../../../worker-sdk/src/tasks/task-catalog.ts";
+import { runTask } from "../../../worker-sdk/src/tasks/task-runner.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
 import { surroundings } from "./support/task-surroundings.ts";
 import { workerBench } from "./support/worker-bench.ts";

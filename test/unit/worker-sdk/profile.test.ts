@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigurationError, type WorkerOptions } from "../../../worker-sdk/src/index.ts";
-import { configure } from "../../../worker-sdk/src/configuration.ts";
+import { configure } from "../../../worker-sdk/src/settings/configuration.ts";
 import { REGISTER } from "./support/fake-orchestrator.ts";
 import { workerBench } from "./support/worker-bench.ts";
 

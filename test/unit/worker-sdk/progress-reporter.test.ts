@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ProgressReporter, type Progress } from "../../../worker-sdk/src/progress-reporter.ts";
+import { ProgressReporter, type Progress } from "../../../worker-sdk/src/tasks/progress-reporter.ts";
 import { pass, settle } from "./support/worker-bench.ts";
 
 beforeEach(() => void vi.useFakeTimers());

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Worker } from "../../../worker-sdk/src/index.ts";
-import { HttpClient } from "../../../worker-sdk/src/http-client.ts";
+import { HttpClient } from "../../../worker-sdk/src/http/http-client.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
 
 /** Over real sockets of the loopback interface: what the fakes cannot prove. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ReconnectPace } from "../../../worker-sdk/src/reconnect-pace.ts";
+import { ReconnectPace } from "../../../worker-sdk/src/socket/reconnect-pace.ts";
 import { connectedBench, pass } from "./support/worker-bench.ts";
 
 describe("the pace of reconnecting", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { settingsSchema, VARIABLES } from "../../../worker-sdk/src/configuration.ts";
-import { ORCHESTRATOR_MODES } from "../../../worker-sdk/src/orchestrators.ts";
+import { settingsSchema, VARIABLES } from "../../../worker-sdk/src/settings/configuration.ts";
+import { ORCHESTRATOR_MODES } from "../../../worker-sdk/src/settings/orchestrators.ts";
 import { ERROR_CODES } from "../../../worker-sdk/src/protocol/index.ts";
 
 const readme = readFileSync(new URL("../../../worker-sdk/README.md", import.meta.url), "utf8");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { checkSignature } from "../../../src/access/message-signature.ts";
-import { signingFetch } from "../../../worker-sdk/src/signing.ts";
+import { signingFetch } from "../../../worker-sdk/src/http/signing.ts";
 
 const NOW = 1_700_000_000_500;
 

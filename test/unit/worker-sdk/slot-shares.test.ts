@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ORCHESTRATOR_MODES } from "../../../worker-sdk/src/orchestrators.ts";
-import { slotShares, type SlotClaim } from "../../../worker-sdk/src/slot-shares.ts";
+import { ORCHESTRATOR_MODES } from "../../../worker-sdk/src/settings/orchestrators.ts";
+import { slotShares, type SlotClaim } from "../../../worker-sdk/src/orchestrators/slot-shares.ts";
 
 function claim(overrides: Partial<SlotClaim> = {}): SlotClaim {
   return { weight: 1, reachable: true, held: 0, quiet: false, ...overrides };

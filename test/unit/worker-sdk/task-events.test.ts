@@ -8,8 +8,8 @@ import type {
   TaskContext,
   Worker,
 } from "../../../worker-sdk/src/index.ts";
-import { defineTask } from "../../../worker-sdk/src/task-catalog.ts";
-import { runTask } from "../../../worker-sdk/src/task-runner.ts";
+import { defineTask } from "../../../worker-sdk/src/tasks/task-catalog.ts";
+import { runTask } from "../../../worker-sdk/src/tasks/task-runner.ts";
 import { aTask, connectionRefused, EVENTS, HEARTBEAT, problem } from "./support/fake-orchestrator.ts";
 import { surroundings } from "./support/task-surroundings.ts";
 import { connectedBench, gate, pass, settle, workerBench } from "./support/worker-bench.ts";

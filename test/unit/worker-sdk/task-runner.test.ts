@@ -10,9 +10,9 @@ import {
   type AbortCause,
   type TaskHandler,
 } from "../../../worker-sdk/src/index.ts";
-import { readReturnValue } from "../../../worker-sdk/src/outcome.ts";
-import { defineTask } from "../../../worker-sdk/src/task-catalog.ts";
-import { runTask } from "../../../worker-sdk/src/task-runner.ts";
+import { readReturnValue } from "../../../worker-sdk/src/tasks/outcome.ts";
+import { defineTask } from "../../../worker-sdk/src/tasks/task-catalog.ts";
+import { runTask } from "../../../worker-sdk/src/tasks/task-runner.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
 import { surroundings } from "./support/task-surroundings.ts";
 

@@ -4,7 +4,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { PermanentError, type TaskHandler } from "../../../worker-sdk/src/index.ts";
 import { silentLogger } from "../../../worker-sdk/src/logger.ts";
-import { taskSpans } from "../../../worker-sdk/src/tracing.ts";
+import { taskSpans } from "../../../worker-sdk/src/tasks/tracing.ts";
 import { aTask } from "./support/fake-orchestrator.ts";
 import { fakeOrigin, poolOf } from "./support/task-surroundings.ts";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Turns } from "../../../worker-sdk/src/turns.ts";
+import { Turns } from "../../../worker-sdk/src/orchestrators/turns.ts";
 
 const members = fc.array(
   fc.integer({ min: 1, max: 20 }).map((weight) => ({ weight })),

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { RegistrationRefusedError, Worker } from "../../../worker-sdk/src/index.ts";
 import { jsonLogger } from "../../../worker-sdk/src/logger.ts";
-import { tokenProtocol } from "../../../worker-sdk/src/open-socket.ts";
+import { tokenProtocol } from "../../../worker-sdk/src/socket/open-socket.ts";
 import { connectionRefused, NEXT, problem, REGISTER } from "./support/fake-orchestrator.ts";
 import { pass, settle, workerBench } from "./support/worker-bench.ts";
 

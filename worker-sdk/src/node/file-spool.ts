@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { taskResult } from "../protocol/index.ts";
 import { describeError, type Logger } from "../logger.ts";
-import type { KeptResult, ResultSpool } from "../result-spool.ts";
+import type { KeptResult, ResultSpool } from "../results/result-spool.ts";
 import type { NodeBuiltins } from "./builtins.ts";
 
 /** A full spool takes nothing more: a worker must not fill a disk because its orchestrator is away. */

@@ -1,11 +1,11 @@
-import type { Configuration } from "../configuration.ts";
+import type { Configuration } from "../settings/configuration.ts";
 import { TaskAbortedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { nodeBuiltins, type NodeBuiltins } from "../node/builtins.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Outcome } from "../tasks/outcome.ts";
 import type { TaskPayload } from "../protocol/index.ts";
 import type { Runtime } from "../runtime.ts";
-import { withoutFiles, type TaskFiles, type WithFiles } from "../task-runner.ts";
+import { withoutFiles, type TaskFiles, type WithFiles } from "../tasks/task-runner.ts";
 import { checkIntegrity, expectedOf, type FileMetadata } from "./integrity.ts";
 import { Lanes } from "./lanes.ts";
 import { formatObjectUri, parseObjectUri, safeSegments, type ObjectUri } from "./object-uri.ts";

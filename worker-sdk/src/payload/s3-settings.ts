@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { httpAddress } from "../orchestrators.ts";
+import { httpAddress } from "../settings/orchestrators.ts";
 
 /** Access to an S3-compatible store. Durations and sizes do not occur here. */
 export interface S3Options {

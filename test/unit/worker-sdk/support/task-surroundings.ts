@@ -1,12 +1,12 @@
 import type { TaskHandler, WorkerOptions } from "../../../../worker-sdk/src/index.ts";
 import type { TaskPayload } from "../../../../worker-sdk/src/protocol/index.ts";
-import { HotCache } from "../../../../worker-sdk/src/hot-cache.ts";
+import { HotCache } from "../../../../worker-sdk/src/tasks/hot-cache.ts";
 import { silentLogger } from "../../../../worker-sdk/src/logger.ts";
-import type { Outcome } from "../../../../worker-sdk/src/outcome.ts";
-import { defineTask, TaskCatalog } from "../../../../worker-sdk/src/task-catalog.ts";
-import type { TaskSurroundings } from "../../../../worker-sdk/src/task-runner.ts";
-import { TaskPool, type TaskOrigin } from "../../../../worker-sdk/src/task-pool.ts";
-import { TypeLimits } from "../../../../worker-sdk/src/type-limits.ts";
+import type { Outcome } from "../../../../worker-sdk/src/tasks/outcome.ts";
+import { defineTask, TaskCatalog } from "../../../../worker-sdk/src/tasks/task-catalog.ts";
+import type { TaskSurroundings } from "../../../../worker-sdk/src/tasks/task-runner.ts";
+import { TaskPool, type TaskOrigin } from "../../../../worker-sdk/src/tasks/task-pool.ts";
+import { TypeLimits } from "../../../../worker-sdk/src/tasks/type-limits.ts";
 
 /** What a handler's context has besides its task; none of it does anything. */
 export function surroundings(signal = new AbortController().signal): TaskSurroundings {

@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 import { Worker, type Logger, type Runtime, type WorkerOptions } from "../../../../worker-sdk/src/index.ts";
-import { withoutSpan } from "../../../../worker-sdk/src/tracing.ts";
+import { withoutSpan } from "../../../../worker-sdk/src/tasks/tracing.ts";
 import { FakeOrchestrator } from "./fake-orchestrator.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
