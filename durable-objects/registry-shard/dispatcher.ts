@@ -273,8 +273,10 @@ export class Dispatcher {
   #wakeForTime(now: number): void {
     if (!this.#throttles.any && !this.#ramps.any) return;
     let first = Infinity;
-    for (const { demand } of this.#list.lines()) {
-      if (demand.side !== undefined) first = Math.min(first, now + RAMP_LOOK_MS);
+    for (const { demand, rule } of this.#list.lines()) {
+      // Where nobody of its side is there, any worker may have the task, and time brings nothing.
+      const looks = first > now + RAMP_LOOK_MS && this.#ramps.rule(demand, rule, now) !== rule;
+      if (looks) first = now + RAMP_LOOK_MS;
       const block = this.#throttles.block(demand, now);
       if (block?.until != null) first = Math.min(first, block.until);
     }

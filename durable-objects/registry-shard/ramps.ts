@@ -39,6 +39,8 @@ export class Ramps {
     if (ramp === null || side === undefined) return rule;
     const ramped: Rule = (worker) => rule(worker) ?? otherSide(side, ramp, worker.info.version);
     for (const member of this.#roster.all()) {
+      // Most workers of a large shard take other types: this is asked for each line that waits.
+      if (!member.registeredTasks.has(demand.type) && !member.socketTasks.has(demand.type)) continue;
       const candidate = candidateOf(member);
       if (candidate === null || ramped({ ...candidate, free: 1, full: NOTHING }) !== null) continue;
       if (this.#isThere(member, now)) return ramped;

@@ -105,6 +105,17 @@ describe("when there is no worker of a task's side", () => {
     expect(shard.whereabouts.held).toEqual([`old:${ramped}#1`]);
   });
 
+  test("and none of the other, nothing wakes the shard again and again", async () => {
+    expect([ramped, rest].map(offer)).toEqual(["waiting", "waiting"]);
+    await shard.alarmGoesOff();
+    expect(shard.sqlite.alarms).toEqual([]);
+    // One of a side that is there, but busy, may go without a word.
+    connect("new", "2");
+    expect(shard.whereabouts.held).toEqual([`new:${ramped}#1`]);
+    expect(offer(ramped2)).toBe("waiting");
+    expect(shard.sqlite.alarms).toEqual([T0 + 15_000]);
+  });
+
   test("because it went without a word, the alarm finds out", async () => {
     connect("old", "1", 2);
     shard.poll("new", ["resize"]);
