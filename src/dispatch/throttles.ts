@@ -9,7 +9,7 @@ export interface Block {
   /** The deployment's limit, and this shard's part of it. */
   readonly limit: number;
   readonly part: number;
-  /** Epoch ms from when the rate lets one more pass; null when it waits for a task to end. */
+  /** Epoch ms from when the rate lets one more pass; null when it waits for a task to end, or lets nothing pass at all. */
   readonly until: number | null;
 }
 
@@ -24,9 +24,6 @@ interface Gate {
    */
   paceAt: number;
 }
-
-/** How long a rate that lets nothing pass is not looked at again. */
-const CLOSED_MS = 60_000;
 
 /** Tasks in the hands of workers now, by task type or by client. */
 export type HeldCount = (scope: Block["scope"], name: string) => number;
@@ -76,8 +73,8 @@ export class Throttles {
   }
 
   /**
-   * What blocks a task now; null when nothing does. Of several, the one that opens last: a full limit of concurrency,
-   * whose opening nobody can foretell, or the rate with the longest wait.
+   * What blocks a task now; null when nothing does. Of several, the one that opens last: a full limit of concurrency or a
+   * rate of nothing, whose opening nobody can foretell, or the rate with the longest wait.
    */
   block(task: Pick<Demand, "type" | "client">, now: number): Block | null {
     let last: Block | null = null;
@@ -87,9 +84,11 @@ export class Throttles {
         return { scope, name, kind: "concurrency", limit, part: part.concurrent, until: null };
       }
       if (throttle.rate === null || part.rate === null) continue;
-      const until = nextAt(paceAt, throttle.rate.periodMs, part.rate, now);
+      const rate = { scope, name, kind: "rate", limit: throttle.rate.limit, part: part.rate } as const;
+      if (part.rate === 0) return { ...rate, until: null };
+      const until = nextAt(paceAt, throttle.rate.periodMs, part.rate);
       if (until <= Math.max(now, last?.until ?? 0)) continue;
-      last = { scope, name, kind: "rate", limit: throttle.rate.limit, part: part.rate, until };
+      last = { ...rate, until };
     }
     return last;
   }
@@ -117,7 +116,6 @@ function keyOf(scope: Block["scope"], name: string): string {
 }
 
 /** From when one more may pass: a burst of the whole limit may, and then one a pace. Less than a microsecond is no wait. */
-function nextAt(paceAt: number, periodMs: number, limit: number, now: number): number {
-  if (limit === 0) return now + CLOSED_MS;
+function nextAt(paceAt: number, periodMs: number, limit: number): number {
   return Math.ceil(paceAt + periodMs / limit - periodMs - 0.001);
 }

@@ -120,5 +120,6 @@ function blockText({ scope, name, kind, limit, part, until }: Block): string {
   const whose = scope === "client" ? `client '${name}'` : `task type '${name}'`;
   const here = part === limit ? "" : `, of which this shard has ${part}`;
   if (kind === "concurrency") return `${whose} may have ${counted(limit, "task")} with workers at once${here}.`;
-  return `the rate limit of ${whose} is ${limit}${here}; the next may go at ${iso(until)}.`;
+  const next = until === null ? "none may go" : `the next may go at ${iso(until)}`;
+  return `the rate limit of ${whose} is ${limit}${here}; ${next}.`;
 }

@@ -106,7 +106,7 @@ describe("a limit of a rate", () => {
   test("of nothing lets nothing pass", () => {
     const books = new Books();
     const throttles = new Throttles(policy("[clients.alice]\nrate_limit = 0"), WHOLE, books.count, books);
-    expect(throttles.block(task, T0)).toMatchObject({ kind: "rate", limit: 0, part: 0 });
+    expect(throttles.block(task, T0)).toMatchObject({ kind: "rate", limit: 0, part: 0, until: null });
   });
 });
 

@@ -255,6 +255,13 @@ describe("a limit", () => {
     expect(shard.whereabouts).toEqual({ held: ["w:b0#1", "w:t0#1"], waiting: ["t1#1"] });
   });
 
+  test("that lets nothing pass wakes nobody", () => {
+    shard = new ShardBench(policyOf("[task_types.resize]\nrate_limit = 0"));
+    shard.connect("w");
+    expect(shard.offer(offerFor("t0"))).toBe("waiting");
+    expect(shard.sqlite.alarms).toEqual([]);
+  });
+
   test("of a rate sets the alarm for the next task, which then goes to any worker that fits", async () => {
     shard = new ShardBench(policyOf("[task_types.resize]\nrate_limit = 1\nrate_period_seconds = 10"));
     shard.connect("w", 3);
