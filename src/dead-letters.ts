@@ -1,3 +1,5 @@
+import { callObject } from "../durable-objects/shared/call-object.ts";
+import { mapLimit, PARALLEL_CALLS } from "../durable-objects/shared/map-limit.ts";
 import type { Configuration } from "./configuration.ts";
 import { offerMessages, type ShardMessage, sizeOf } from "./dispatch/consumer.ts";
 import { giveUp } from "./dispatch/give-up.ts";
@@ -63,12 +65,28 @@ function again(settings: Configuration, message: QueueMessage): void {
   }
 }
 
+/** Without the offers that their jobs want no more: no shard remembers what was let go for as long as an offer can be dead. */
+async function stillWanted(env: Env, settings: Configuration, message: ShardMessage): Promise<ShardMessage> {
+  const wanted = await mapLimit(message.offers, PARALLEL_CALLS, async ({ jobId, taskId, attempt }) => {
+    try {
+      if (await callObject(env.JOBS, jobId, (job) => job.wants(taskId, attempt))) return true;
+    } catch {
+      // Whoever gives the offer up asks it once more.
+      return true;
+    }
+    log(settings, "INFO", "dispatch.dead_letter_outdated", { job_id: jobId, task_id: taskId, attempt });
+    return false;
+  });
+  return { ...message, offers: message.offers.filter((_, i) => wanted[i]) };
+}
+
 async function lastOffer(
   env: Env,
   settings: Configuration,
   shard: string,
-  messages: readonly ShardMessage[],
+  dead: readonly ShardMessage[],
 ): Promise<void> {
+  const messages = await mapLimit(dead, PARALLEL_CALLS, (message) => stillWanted(env, settings, message));
   const outcomes = await offerMessages(env, shard, messages);
   for (const [i, { message, offers }] of messages.entries()) {
     const failed = offers.flatMap((offer, at) => {

@@ -8,7 +8,7 @@ import { QUEUE_RETRIES } from "../../src/limits.ts";
 import { consumeQueue } from "../../src/queues.ts";
 import { ALICE, call, createJob, expectJob, unique } from "../support/workerd-api.ts";
 import { deliver, jobAlarm, WAYS } from "../support/workerd-clock.ts";
-import { makeUnreachable, refuse } from "../support/workerd-objects.ts";
+import { makeUnreachable, refuse, shardRows } from "../support/workerd-objects.ts";
 import { socketWorker } from "../support/workerd-worker.ts";
 
 /** Longest pause between two tries. */
@@ -149,6 +149,13 @@ describe("a dead offer", () => {
     await expectJob(id, { status: "finished" });
     expect(logOf("dispatch.gave_up")).toEqual([]);
     expect(logOf("dispatch.dead_letter_outdated")).toHaveLength(3);
+  });
+
+  test("that its job wants no more does not come to the shard", async () => {
+    const gone = unique();
+    expect((await consumeDead([offered(gone, 1)])).acknowledged).toEqual(["m0"]);
+    expect(await shardRows("waiting", gone)).toBe(0);
+    expect(logOf("dispatch.dead_letter_outdated")).toMatchObject([{ job_id: gone }]);
   });
 
   test("whose job cannot be told comes again, and its last word is in the log", async () => {
