@@ -17,7 +17,7 @@ import { callShard } from "../../src/registry/call-shard.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import type { Heard } from "../../src/registry/choose-shard.ts";
-import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
+import type { Placed, TaskWhereabouts, Withdrawn } from "../registry-shard/attempts.ts";
 import { mapLimit, PARALLEL_CALLS } from "../shared/map-limit.ts";
 import { askShards, chunks } from "./ask-shards.ts";
 

@@ -5,7 +5,7 @@ import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
 import type { Findings } from "../../src/job/explain.ts";
 import { MAX_EXPLAINED_TASKS } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
-import type { TaskWhereabouts, Withdrawn } from "../registry-shard/registry-shard-object.ts";
+import type { TaskWhereabouts, Withdrawn } from "../registry-shard/attempts.ts";
 import { callObject } from "../shared/call-object.ts";
 import { mapLimit } from "../shared/map-limit.ts";
 import { JobOutbox, type OfferOutcome } from "./job-outbox.ts";

@@ -33,9 +33,9 @@ const heartbeat = (workerId: string, json: object) =>
 
 const listed = z.array(z.looseObject({ worker_id: z.string() }));
 
-/** The worker as clients see it. */
+/** The worker as operators see it. */
 async function seen(workerId: string) {
-  const { body } = await call("GET", "/api/v1/workers", { headers: ALICE });
+  const { body } = await call("GET", "/api/v1/workers", { headers: ADMIN });
   return listed.parse(body).find((worker) => worker.worker_id === workerId);
 }
 
