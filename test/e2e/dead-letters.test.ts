@@ -17,7 +17,7 @@ test.each(["auto", "queue"])("a task that no shard can place ends in quarantine 
     .toMatchObject([{ connected: true }]);
 
   const id = await client.create("unplaceable", {});
-  const { error_message: error } = await client.expectJob(id, { status: "quarantined" }, 30_000);
+  const { error_message: error } = await client.expectJob(id, { status: "quarantined" }, 50_000);
   expect(error).toBe(
     "Task could not be dispatched. Shard 'shard-0' refused it, in 3 tries. The last error: no ranks today",
   );
