@@ -3,6 +3,7 @@ import { z } from "zod";
 import { flagText } from "../api/options.ts";
 import { PlainError, plainly } from "../plain-error.ts";
 import { assertKnownArguments, type Flags } from "../server/options.ts";
+import { printable } from "./printable.ts";
 
 export const DRAIN_ARGUMENTS = {
   deadline: {
@@ -71,6 +72,8 @@ export function printing(
   const positionals = Object.values(known).filter(({ type }) => type === "positional").length;
   return plainly(async () => {
     assertKnownArguments(rawArgs, known, args._.slice(positionals), command);
-    process.stdout.write(`${await run()}\n`);
+    const text = await run();
+    // JSON is for programs, and escapes by itself what steers a terminal.
+    process.stdout.write(`${args["json"] === true ? text : printable(text)}\n`);
   });
 }

@@ -1,9 +1,30 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { explanation, shard, worker } from "../../../cli/src/fleet/answers.ts";
-import { commandParams, drainBody } from "../../../cli/src/fleet/options.ts";
+import { commandParams, drainBody, printing } from "../../../cli/src/fleet/options.ts";
 import { explanationReport, shardsReport, workerReport, workersReport } from "../../../cli/src/fleet/report.ts";
 
 const AT = Date.UTC(2026, 10, 28, 12);
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("what is printed", () => {
+  const said = "a\u001b[2Jb\u009bc\td\ne";
+  const print = async (args: object) => {
+    const out = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    await printing("batuta workers", {}, { args: { _: [], ...args }, rawArgs: [] }, () => Promise.resolve(said));
+    return out.mock.calls.flat();
+  };
+
+  test("holds nothing of a worker's that steers the terminal", async () => {
+    expect(await print({})).toEqual(["a?[2Jb?c?d\ne\n"]);
+  });
+
+  test("is left as it is for programs", async () => {
+    expect(await print({ json: true })).toEqual([`${said}\n`]);
+  });
+});
 
 describe("the list of workers", () => {
   test("has a line for each, in columns, by id", () => {
