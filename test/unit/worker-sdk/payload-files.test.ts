@@ -295,6 +295,22 @@ describe("the folder of a task", () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
+  it("is not that of a task of the same id and attempt that is still here", async () => {
+    const shared = files();
+    const task = aTask({ task_id: "t" });
+    const { signal } = new AbortController();
+    const paths: string[] = [];
+    await shared.around(task, signal, async ({ workspace }) => {
+      paths.push(await workspace());
+      return await shared.around(task, signal, async (second) => {
+        paths.push(await second.workspace());
+        return { status: "success" };
+      });
+    });
+    expect(paths).toEqual([join(directory, "t", "1"), join(directory, "t", "1-2")]);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   it.each(["stat", "lstat"] as const)(
     "is not made below a folder, or a link to one, of somebody else: %s",
     async (what) => {

@@ -57,6 +57,8 @@ export class PayloadFiles {
   readonly #needs: PayloadNeeds;
   readonly #clients: Partial<Record<"s3" | "r2", S3Client>>;
   readonly #lanes = new Lanes(TRANSFERS_AT_ONCE);
+  /** The folders that have a task. */
+  readonly #taken = new Set<string>();
 
   constructor(needs: PayloadNeeds) {
     this.#needs = needs;
@@ -72,9 +74,8 @@ export class PayloadFiles {
    *   the task means, PermanentError or TransientError when a store refuses or fails, and whatever `run` throws
    */
   async around(task: TaskPayload, signal: AbortSignal, run: (files: TaskFiles) => Promise<Outcome>): Promise<Outcome> {
-    const { directory, builtins } = this.#needs;
-    const path = builtins.path.resolve(directory, task.task_id, String(task.attempt));
-    const folder = new TaskFolder(path, builtins);
+    const path = this.#takeFolder(task);
+    const folder = new TaskFolder(path, this.#needs.builtins);
     try {
       const params = await this.#fetchAll(task, folder, signal);
       const workspace = async (): Promise<string> => {
@@ -85,7 +86,18 @@ export class PayloadFiles {
       return await this.#uploadAll(task, outcome, folder, unlessShutdown(signal));
     } finally {
       await folder.remove();
+      this.#taken.delete(path);
     }
+  }
+
+  /** Two orchestrators may have tasks of one id, and an attempt may come again whose handler does not end. */
+  #takeFolder({ task_id, attempt }: TaskPayload): string {
+    const { directory, builtins } = this.#needs;
+    const own = builtins.path.resolve(directory, task_id, String(attempt));
+    let path = own;
+    for (let more = 2; this.#taken.has(path); more++) path = `${own}-${more}`;
+    this.#taken.add(path);
+    return path;
   }
 
   async #fetchAll(task: TaskPayload, folder: TaskFolder, signal: AbortSignal): Promise<unknown> {
