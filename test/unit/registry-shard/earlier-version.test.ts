@@ -31,7 +31,7 @@ test("a lease in an attachment of before there were limits is held on", async ()
 
 test("a registration with members that mean something else by now does not keep the shard from starting", async () => {
   shard.register("w");
-  const info = { worker_id: "w", supported_tasks: ["resize"], version: 2, tags: "gpu", cost: "low", rack: 7 };
+  const info = { worker_id: "w", supported_tasks: ["resize"], version: { major: 2 }, tags: 5, cost: "low", rack: 7 };
   shard.sqlite.storage.sql.exec("UPDATE workers SET info = ?", JSON.stringify(info));
   await shard.evict();
   expect(shard.member("w").info).toEqual({ worker_id: "w", supported_tasks: ["resize"], rack: 7 });

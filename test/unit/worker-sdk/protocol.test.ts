@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { reportedResult, taskTypesOf } from "@batuta/worker/protocol";
+import { reportedResult, taskTypesOf, workerRegistration } from "@batuta/worker/protocol";
 
 const ids = { job_id: "job", task_id: "job-1", worker_id: "w" };
 
@@ -38,4 +38,9 @@ describe("the task types of a worker", () => {
   ])("of %j are %j", (worker, types) => {
     expect(taskTypesOf(worker)).toEqual(types);
   });
+});
+
+it("a registration may say its version as a number, and one tag without a list", () => {
+  const said = workerRegistration.parse({ worker_id: "w", version: 2, tags: "gpu" });
+  expect(said).toEqual({ worker_id: "w", version: "2", tags: ["gpu"] });
 });

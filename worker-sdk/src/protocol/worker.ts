@@ -28,9 +28,9 @@ const workerFields = {
   /** Skills whose models are all loaded. */
   hot_skills: z.array(z.string()).optional(),
   /** Words that tasks may ask for. */
-  tags: z.array(z.string()).optional(),
+  tags: z.union([z.array(z.string()), z.string().transform((tag) => [tag])]).optional(),
   /** Version of the worker's program. */
-  version: z.string().optional(),
+  version: z.union([z.string(), z.number().transform(String)]).optional(),
   /** Where the worker runs, in the words of the platform's location hints; see X-Worker-Region. */
   region: z.string().nullish(),
   cost_per_second: z.number().optional(),
