@@ -70,10 +70,6 @@ export class Dispatcher {
     for (const { entry, demand } of waiting) this.#list.add(entry, this.#ramps.sided(demand, entry.taskId));
   }
 
-  get policy(): DispatchPolicy {
-    return this.#policy;
-  }
-
   get waitingCount(): number {
     return this.#list.size;
   }

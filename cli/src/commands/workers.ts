@@ -2,10 +2,10 @@ import { defineCommand, type ArgsDef } from "citty";
 import { z } from "zod";
 import { ask } from "../api/ask.ts";
 import { requireServer, SERVER_ACCESS } from "../api/options.ts";
+import { actingOn } from "../fleet/acting-on.ts";
 import { worker, workers as workersAnswer } from "../fleet/answers.ts";
 import { commandParams, DRAIN_ARGUMENTS, drainBody, printing } from "../fleet/options.ts";
 import { workerReport, workersReport } from "../fleet/report.ts";
-import type { Flags } from "../server/options.ts";
 
 const ID = { id: { type: "positional", required: true, description: "Id of the worker" } } satisfies ArgsDef;
 
@@ -20,22 +20,12 @@ const list = defineCommand({
     }),
 });
 
-/** A command that does something to one worker and prints what it is then. */
-function onWorker(name: string, description: string, more: ArgsDef, body: (flags: Flags) => object) {
-  const command = `batuta workers ${name}`;
-  const args: ArgsDef = { ...ID, ...more, ...SERVER_ACCESS };
-  return defineCommand({
-    meta: { name, description },
-    args,
-    run: (call) =>
-      printing(command, args, call, async () => {
-        const server = requireServer(call.args, process.env, command);
-        const path = `/api/v1/admin/workers/${encodeURIComponent(String(call.args["id"]))}/${name}`;
-        const after = await ask(server, { method: "POST", path, body: body(call.args) }, worker);
-        return call.args["json"] === true ? JSON.stringify(after) : workerReport(after);
-      }),
-  });
-}
+const onWorker = actingOn({
+  group: "workers",
+  named: { argument: "id", description: ID.id.description },
+  answer: worker,
+  report: workerReport,
+});
 
 const COMMAND_ARGUMENTS = {
   ...ID,
@@ -68,8 +58,8 @@ export const workers = defineCommand({
     drain: onWorker("drain", "Let a worker finish what it holds and give it nothing new", DRAIN_ARGUMENTS, (flags) =>
       drainBody(flags, "batuta workers drain"),
     ),
-    undrain: onWorker("undrain", "Give tasks to a drained worker again", {}, () => ({})),
-    "reset-reputation": onWorker("reset-reputation", "Forget what a worker did up to now", {}, () => ({})),
+    undrain: onWorker("undrain", "Give tasks to a drained worker again"),
+    "reset-reputation": onWorker("reset-reputation", "Forget what a worker did up to now"),
     command,
   },
 });
