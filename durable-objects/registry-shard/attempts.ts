@@ -2,6 +2,7 @@ import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { Heard } from "../../src/registry/choose-shard.ts";
 import type { Dispatcher, Placement } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
+import type { Recalls } from "./recalls.ts";
 import type { Roster } from "./roster.ts";
 import type { SummaryOfShard } from "./shard-summary.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -31,6 +32,7 @@ interface AttemptNeeds {
   readonly dispatcher: Dispatcher;
   readonly leases: Leases;
   readonly logs: TaskLogs;
+  readonly recalls: Recalls;
   readonly lines: WorkerLines;
   /** Null where there is no other shard to choose. */
   readonly summary: SummaryOfShard | null;
@@ -81,15 +83,17 @@ export class Attempts {
    * @returns whether a live worker held it
    */
   release({ jobId, taskId, attempt }: TaskRef, now: number): boolean {
-    const { dispatcher, roster, leases, logs, lines } = this.#needs;
+    const { dispatcher, roster, leases, logs, recalls, lines } = this.#needs;
     const holder = roster.holderOf(taskId);
-    if (holder?.leases.get(taskId)?.attempt !== attempt) {
+    const held = holder?.leases.get(taskId);
+    if (holder === null || held?.attempt !== attempt) {
       if (dispatcher.isWaiting(taskId, attempt)) dispatcher.withdraw(taskId);
       else dispatcher.refuse(taskId, attempt, now);
       return false;
     }
     logs.givenBack(taskId, now);
     dispatcher.drop(holder, taskId);
+    recalls.note(holder, held, now);
     lines.cancel(holder, taskId, jobId);
     dispatcher.fill(holder, now);
     return leases.isAlive(holder, now);

@@ -3,6 +3,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { countsTasks, learnFrom, saysItHasNone, withoutEnvelope } from "./learn.ts";
 import type { Leases } from "./leases.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { HAND_OVER_MS, type Recalls } from "./recalls.ts";
 import type { Member, Roster } from "./roster.ts";
 import { isLeaving } from "./standing.ts";
 import type { Standings } from "./standings.ts";
@@ -13,10 +14,8 @@ interface RegistrationNeeds {
   readonly leases: Leases;
   readonly standings: Standings;
   readonly outgoing: Outgoing;
+  readonly recalls: Recalls;
 }
-
-/** How long the answer to a poll may be on its way to the worker. */
-const HAND_OVER_MS = 5_000;
 
 /** What must not be forgotten of a worker's own words; what comes anew with each heartbeat or poll is not worth a row. */
 function lasting({ load: _load, status, current_tasks: _tasks, ...info }: WorkerRegistration): string {
@@ -54,7 +53,7 @@ export class Registrations {
    * `require_full_sync` when it must say all its skills; null when it must register again
    */
   heartbeat(workerId: string, update: Heartbeat | null, now: number): JsonObject | null {
-    const { roster, dispatcher, leases, outgoing } = this.#needs;
+    const { roster, dispatcher, leases, outgoing, recalls } = this.#needs;
     const member = roster.get(workerId);
     if (member === null || member.info === null || !leases.isKnown(member, now)) return null;
     const before = member.info;
@@ -74,7 +73,7 @@ export class Registrations {
       dispatcher.workerLeft(now);
     }
     dispatcher.fill(member, now);
-    const unwanted = update?.current_tasks?.filter((taskId) => !member.leases.has(taskId)) ?? [];
+    const unwanted = current === undefined ? [] : recalls.heard(member, current, now);
     return {
       ...member.info,
       ...(unwanted.length > 0 && { cancel_task_ids: unwanted }),

@@ -4,6 +4,7 @@ import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Leases } from "./leases.ts";
+import type { Recalls } from "./recalls.ts";
 import type { Roster } from "./roster.ts";
 import type { TaskLogs } from "./task-logs.ts";
 
@@ -13,6 +14,7 @@ interface ResultNeeds {
   readonly dispatcher: Dispatcher;
   readonly leases: Leases;
   readonly logs: TaskLogs;
+  readonly recalls: Recalls;
   readonly fleet: Fleet;
 }
 
@@ -25,7 +27,7 @@ export class Results {
   }
 
   async take(workerId: string, report: TaskResult, now: number): Promise<ResultAck> {
-    const { env, roster, dispatcher, leases, logs, fleet } = this.#needs;
+    const { env, roster, dispatcher, leases, logs, recalls, fleet } = this.#needs;
     const holder = roster.holderOf(report.task_id);
     const held = holder?.leases.get(report.task_id) ?? null;
     const mine = holder?.id === workerId ? held : null;
@@ -41,7 +43,10 @@ export class Results {
       dispatcher.fill(holder, now);
     }
     const member = roster.get(workerId);
-    if (member !== null) leases.renew(member, now);
+    if (member !== null) {
+      leases.renew(member, now);
+      recalls.reported(member, report.task_id);
+    }
     const waiting = dispatcher.waitingAttempt(report.task_id);
     const ack = await callObject(env.JOBS, report.job_id, (job) =>
       job.taskResult({

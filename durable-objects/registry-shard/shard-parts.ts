@@ -10,6 +10,7 @@ import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
 import { Outgoing } from "./outgoing.ts";
 import { PolicyWatch } from "./policy-watch.ts";
+import { Recalls } from "./recalls.ts";
 import { Registrations } from "./registrations.ts";
 import { restore } from "./restore.ts";
 import { Results } from "./results.ts";
@@ -66,7 +67,8 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
   const fleet = new Fleet({ roster, dispatcher, leases, standings });
   fleet.recall();
   const logs = new TaskLogs(roster, queueProducer(env, "history"));
-  const results = new Results({ env, roster, dispatcher, leases, logs, fleet });
+  const recalls = new Recalls({ stopped: (lease) => outgoing.stopped(lease) });
+  const results = new Results({ env, roster, dispatcher, leases, logs, recalls, fleet });
   const lines = new WorkerLines({
     shard: name,
     ctx,
@@ -91,8 +93,17 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
     results,
     lines,
     summary,
-    registrations: new Registrations({ roster, dispatcher, leases, standings, outgoing }),
-    attempts: new Attempts({ roster, dispatcher, leases, logs, lines, summary: isAlone ? null : summary, backBy }),
+    registrations: new Registrations({ roster, dispatcher, leases, standings, outgoing, recalls }),
+    attempts: new Attempts({
+      roster,
+      dispatcher,
+      leases,
+      logs,
+      recalls,
+      lines,
+      summary: isAlone ? null : summary,
+      backBy,
+    }),
     moves: new WorkerMoves({ env, settings, name, store, roster, dispatcher, leases, standings }),
     policy: new PolicyWatch({ ctx, env, settings, dispatcher, share: shareOf(settings.shards, ctx.id.name) }),
   };

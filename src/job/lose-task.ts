@@ -17,11 +17,11 @@ import { isOut, nextAttempt, placed, type OpenBranches } from "./work.ts";
 
 /**
  * Why an attempt came to nothing without a result. A hand-over that never happened (`returned`) is not held against
- * the task, nor is an operator's wish (`drained`); a worker that vanished with it, or an attempt nobody knows any more, is.
+ * the task, nor is an operator's wish (`drained`) or ours (`stopped`); a worker that vanished with it, or an attempt nobody knows any more, is.
  */
-export type LossReason = "worker_gone" | "returned" | "unknown" | "drained";
+export type LossReason = "worker_gone" | "returned" | "unknown" | "drained" | "stopped";
 
-const BLAMELESS: ReadonlySet<LossReason> = new Set(["returned", "drained"]);
+const BLAMELESS: ReadonlySet<LossReason> = new Set(["returned", "drained", "stopped"]);
 
 interface Loss {
   readonly reason: LossReason;
@@ -32,6 +32,7 @@ const TEXT: Readonly<Record<LossReason, string>> = {
   worker_gone: "The worker is gone.",
   returned: "The worker's poll had ended before the task reached it.",
   drained: "The worker was drained, and its time to finish was over.",
+  stopped: "The worker was told to stop, and does not have the task any more.",
   unknown: "The registry no longer knows the task.",
 };
 

@@ -1,12 +1,31 @@
 import { describe, expect, test } from "vitest";
 import { slowHandler } from "../support/blueprints.ts";
-import { ALICE, BOB, call, createJob, eventually, expectJob, unique, viewJob } from "../support/workerd-api.ts";
-import { jobAlarm, shardAlarm, WAYS } from "../support/workerd-clock.ts";
+import { ALICE, BOB, call, createJob, eventually, expectJob, unique, viewJob, WORKER } from "../support/workerd-api.ts";
+import { deliver, jobAlarm, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shardRows } from "../support/workerd-objects.ts";
 import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const cancel = (id: string, headers = ALICE) => call("POST", `/api/v1/jobs/${id}/cancel`, { headers });
 const accepted = { status: 200, body: { status: "cancellation_request_accepted" } };
+
+const heartbeat = (workerId: string, current_tasks: string[]) =>
+  call("PATCH", `/_worker/workers/${workerId}`, { headers: WORKER, json: { current_tasks } });
+
+/** The job's history so far, as text. */
+const history = async (id: string) => {
+  await deliver("history");
+  return JSON.stringify((await call("GET", `/api/v1/jobs/${id}/history`, { headers: ALICE })).body);
+};
+
+/** A job whose task a polling worker has. */
+async function polledTask() {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  const id = await createJob("one-task", { type });
+  const task = await poll(workerId);
+  if (task === null) throw new Error("The worker got no task.");
+  return { id, workerId, task };
+}
 
 describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
   test("that waits for a worker leaves nothing to the worker that comes", async () => {
@@ -57,6 +76,22 @@ describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
     await expectJob(id, { status: "cancelled", error_message: "The job was cancelled by client:alice." });
   });
 
+  test("tells a worker without a socket with its heartbeats, and not twice in one breath", async () => {
+    const { id, workerId, task } = await polledTask();
+    const beat = async (tasks: string[]) => (await heartbeat(workerId, tasks)).body;
+    await between();
+    expect(await cancel(id)).toMatchObject(accepted);
+    expect(await beat([task.task_id])).toMatchObject({ cancel_task_ids: [task.task_id] });
+    expect(await beat([task.task_id])).not.toHaveProperty("cancel_task_ids");
+    pass(5_000);
+    await between();
+    expect(await beat([task.task_id])).toMatchObject({ cancel_task_ids: [task.task_id] });
+    expect((await postResult(workerId, resultOf(task, { status: "cancelled" }))).body).toMatchObject({
+      status: "result_accepted_cancelled",
+    });
+    await expectJob(id, { status: "cancelled" });
+  });
+
   test("does not wait when it is cancelled twice", async () => {
     const type = unique();
     const worker = await socketWorker([type]);
@@ -103,6 +138,30 @@ describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
     await between();
     expect(await cancel(id)).toMatchObject({ status: 409, body: { code: "conflict" } });
   });
+});
+
+test("a cancelled job ends once its polling worker no longer names its task", async () => {
+  const { id, workerId, task } = await polledTask();
+  await cancel(id);
+  // What it says so early may be from before the task reached it.
+  await heartbeat(workerId, []);
+  pass(5_000);
+  expect((await heartbeat(workerId, [task.task_id])).body).toMatchObject({ cancel_task_ids: [task.task_id] });
+  expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker" });
+  await heartbeat(workerId, []);
+  await expectJob(id, { status: "cancelled", error_message: "The job was cancelled by client:alice." });
+  await eventually(() => history(id)).toContain("The worker was told to stop, and does not have the task any more.");
+});
+
+test("what a polling worker itself reports of a task it was told to stop counts, not that it stopped to name it", async () => {
+  const { id, workerId, task } = await polledTask();
+  await cancel(id);
+  pass(5_000);
+  await heartbeat(workerId, []);
+  await postResult(workerId, resultOf(task, { status: "cancelled" }));
+  await expectJob(id, { status: "cancelled" });
+  await eventually(() => history(id)).toContain("job_cancelled");
+  expect(await history(id)).not.toContain("task_lost");
 });
 
 test("a job whose handler is still at work is cancelled at once, and what the handler decides comes too late", async () => {
