@@ -39,6 +39,7 @@ export default defineConfig({
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
       },
       workerd("workerd", "test/workerd/**/*.test.ts"),
+      workerd("workerd-signed", "test/workerd-signed/**/*.test.ts", { WORKER_SIGNATURES: "required" }),
       workerd("workerd-shards", "test/workerd-shards/**/*.test.ts", { SHARDS: "weur=2, enam=1" }),
       {
         resolve,

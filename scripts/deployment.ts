@@ -49,7 +49,7 @@ export function readDeployment(wranglerToml: string, environment: string): Deplo
   return {
     databases: d1_databases.map(({ binding, database_name }) => ({ binding, name: database_name })),
     queuesToMake: queues.consumers.map(({ queue }) => queue).filter((queue) => !written.has(queue)),
-    requiredSecrets: secrets.required,
+    requiredSecrets: [...secrets.required, ...(vars["WORKER_SIGNATURES"] === "required" ? ["SIGNING_SECRET"] : [])],
     variables: Object.keys(vars),
   };
 }

@@ -157,5 +157,5 @@ export const MAX_LOG_FIELDS_CHARS = 4_000;
 /** Lines in one queue message; the rest of it is less than 2,000 bytes. */
 export const MAX_LOG_MESSAGE_BYTES = MAX_QUEUE_MESSAGE_BYTES - 2_000;
 
-/** Signed messages that one isolate remembers, so as not to take them again: about 100 bytes each. */
-export const MAX_SEEN_MESSAGES = 10_000;
+/** Signed messages that a shard remembers, so as not to take them again: 5,000 workers in two minutes, about 150 bytes each. */
+export const MAX_SEEN_MESSAGES = 40_000;

@@ -48,6 +48,17 @@ const shortLease = z.tuple([
   z.number(),
 ]);
 
+/** How the frames of a socket are signed, where they must be. */
+const socketSigning = z.object({
+  /** What its worker signs with, as {@link sealKeys} hides it. */
+  keys: z.string(),
+  /** The name the worker gave this connection; null for a worker that signs its frames like messages by HTTP. */
+  session: z.string().nullable(),
+  /** Number of the last frame that was taken; each must have a higher one. */
+  seq: z.number(),
+});
+export type SocketSigning = z.infer<typeof socketSigning>;
+
 /** What a socket's attachment says; it survives hibernation. */
 export const attachment = z.discriminatedUnion("kind", [
   z.object({
@@ -66,6 +77,7 @@ export const attachment = z.discriminatedUnion("kind", [
     idleSince: z.number(),
     /** Without it, each start of the object would look like a sign of life. */
     seenAt: z.number(),
+    signing: socketSigning.optional(),
     /** Types and clients that the leases speak of by number. */
     names: z.array(z.string()).default([]),
     /** Attachments of before there were limits have them at full length. */

@@ -20,6 +20,8 @@ import { explainTask } from "./explain.ts";
 import type { DrainOrder, ShardStatus } from "./fleet.ts";
 import { shardParts, type ShardParts } from "./shard-parts.ts";
 import { migrateShard } from "./shard-schema.ts";
+import { SOCKET_KEYS_HEADER, SOCKET_SESSION_HEADER } from "../../src/access/sealed-keys.ts";
+import type { SocketSigning } from "./lease.ts";
 import { closeQuietly } from "./sockets.ts";
 import type { LogTaken } from "./task-logs.ts";
 import type { MovingWorker, Surrender } from "./worker-moves.ts";
@@ -189,20 +191,22 @@ export class RegistryShard extends DurableObject<Env> {
 
   /**
    * `/ws/{workerId}` is a worker's socket, `/ws` one of a worker without a name, `/poll/{workerId}` a long poll held by
-   * the edge; with `?known`, for a worker that is known here only, else 404. Reached through the binding only.
+   * the edge; with `?known`, for a worker that is known here only, else 404. Where frames must be signed, headers say how
+   * (see {@link SOCKET_KEYS_HEADER}). Reached through the binding only.
    */
   override fetch(request: Request): Response {
     const { pathname, searchParams } = new URL(request.url);
     const [, kind, workerId = ""] = pathname.split("/");
     if (searchParams.has("known") && !this.#parts.registrations.isKnown(workerId))
       return new Response(null, { status: 404 });
-    return new Response(null, { status: 101, webSocket: this.#open(kind, workerId, searchParams) });
+    const line = this.#open(kind, workerId, searchParams, signingOf(request.headers));
+    return new Response(null, { status: 101, webSocket: line });
   }
 
-  #open(kind: string | undefined, workerId: string, said: URLSearchParams): WebSocket {
+  #open(kind: string | undefined, workerId: string, said: URLSearchParams, signing: SocketSigning | null): WebSocket {
     this.#called();
     if (kind !== "poll")
-      return workerId === "" ? this.#parts.lines.openAnonymous() : this.#parts.lines.openSocket(workerId);
+      return workerId === "" ? this.#parts.lines.openAnonymous() : this.#parts.lines.openSocket(workerId, signing);
     const list = (name: string) => said.get(name)?.split(",").filter(Boolean) ?? null;
     return this.#parts.lines.openPoll(workerId, { tasks: list("available_skills"), hotSkills: list("hot_skills") });
   }
@@ -233,4 +237,9 @@ export class RegistryShard extends DurableObject<Env> {
     this.#parts.policy.look(now);
     return now;
   }
+}
+
+function signingOf(headers: Headers): SocketSigning | null {
+  const keys = headers.get(SOCKET_KEYS_HEADER);
+  return keys === null ? null : { keys, session: headers.get(SOCKET_SESSION_HEADER), seq: 0 };
 }

@@ -59,6 +59,7 @@ export function restore(
     member.draining = said.draining;
     member.idleSince = said.idleSince;
     member.seenAt = said.seenAt;
+    member.signing = said.signing ?? null;
     for (const lease of readLeases(said)) roster.hold(member, { ...lease, row: null, expiresAt: null });
   }
   for (const member of roster.all()) roster.refresh(member);

@@ -1,6 +1,6 @@
 import type { TaskLimit, WorkerRegistration } from "@batuta/worker/protocol";
 import type { Candidate } from "../../src/dispatch/matching.ts";
-import type { HeldLease } from "./lease.ts";
+import type { HeldLease, SocketSigning } from "./lease.ts";
 import { writeAttachment } from "./sockets.ts";
 import { fullTasks } from "./worker-state.ts";
 
@@ -18,6 +18,8 @@ export interface Member {
   /** It was noted, and told, that its registration has run out. */
   lapsed: boolean;
   socket: WebSocket | null;
+  /** How the frames of its socket are signed; null where they are not. */
+  signing: SocketSigning | null;
   /** Tasks at once over the socket; null while the socket carries commands only. */
   slots: number | null;
   socketTasks: ReadonlySet<string>;
@@ -118,6 +120,7 @@ export class Roster {
       storedUntil: 0,
       lapsed: false,
       socket: null,
+      signing: null,
       slots: null,
       socketTasks: NOTHING,
       socketLimits: [],

@@ -1,10 +1,13 @@
 import { readConfiguration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
+import { SeenMessages } from "../../src/access/seen-messages.ts";
+import { MAX_SEEN_MESSAGES } from "../../src/limits.ts";
 import { FIRST_SHARD, isSingle, shareOf } from "../../src/registry/shard-plan.ts";
 import { callObject } from "../shared/call-object.ts";
 import { Attempts } from "./attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { FrameCheck } from "./frame-check.ts";
 import { Fleet } from "./fleet.ts";
 import { Leases } from "./leases.ts";
 import { expectedBackUntil } from "./outage.ts";
@@ -69,6 +72,7 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
   const logs = new TaskLogs(roster, queueProducer(env, "history"));
   const recalls = new Recalls({ stopped: (lease) => outgoing.stopped(lease) });
   const results = new Results({ env, roster, dispatcher, leases, logs, recalls, fleet });
+  const seen = new SeenMessages(MAX_SEEN_MESSAGES);
   const lines = new WorkerLines({
     shard: name,
     ctx,
@@ -77,6 +81,7 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
     dispatcher,
     leases,
     logs,
+    frameCheck: new FrameCheck(settings, seen),
     result: (workerId, report) => results.take(workerId, report, Date.now()),
     remind: (member) => fleet.remind(member),
   });

@@ -42,6 +42,7 @@ export function writeAttachment(member: Member): void {
     draining: member.draining,
     idleSince: member.idleSince,
     seenAt: member.seenAt,
+    ...(member.signing !== null && { signing: member.signing }),
     ...shortLeases([...member.leases.values()].filter((held) => held.row === null)),
   };
   try {

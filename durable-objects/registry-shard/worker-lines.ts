@@ -15,7 +15,8 @@ import { log as writeLog } from "../../src/observability/log.ts";
 import { tellJob } from "../../src/registry/worker-events.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { readLeases, type Attachment, type PollAttachment } from "./lease.ts";
+import { NO_KEYS, type FrameCheck } from "./frame-check.ts";
+import { readLeases, type Attachment, type PollAttachment, type SocketSigning } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Member, Roster } from "./roster.ts";
 import type { TaskLogs } from "./task-logs.ts";
@@ -31,6 +32,7 @@ interface LineNeeds {
   readonly dispatcher: Dispatcher;
   readonly leases: Leases;
   readonly logs: TaskLogs;
+  readonly frameCheck: FrameCheck;
   /** Brings a result to its job. */
   result(workerId: string, report: TaskResult): Promise<ResultAck>;
   /** Tells a worker that has just connected what it has to know. */
@@ -55,8 +57,8 @@ export class WorkerLines {
     this.#needs = needs;
   }
 
-  /** A worker's socket. A newer one takes the place of an older. */
-  openSocket(workerId: string): WebSocket {
+  /** A worker's socket. A newer one takes the place of an older. @param signing where frames must be signed */
+  openSocket(workerId: string, signing: SocketSigning | null = null): WebSocket {
     const { ctx, roster, leases } = this.#needs;
     const now = Date.now();
     const { 0: client, 1: server } = new WebSocketPair();
@@ -68,6 +70,7 @@ export class WorkerLines {
       closeQuietly(member.socket, 1008, "New connection established");
     }
     member.socket = server;
+    member.signing = signing;
     member.slots = null;
     roster.keep(member);
     roster.refresh(member);
@@ -134,6 +137,9 @@ export class WorkerLines {
     }
     const parsed = parseWorkerFrame(message);
     if ("error" in parsed) return sendFrame(socket, { type: "error", code: "bad_frame", error: parsed.error });
+    const flaw = this.#needs.frameCheck.flawOf(member, socket, { text: message, frame: parsed.frame }, now);
+    if (flaw === NO_KEYS) return closeQuietly(socket, 1012, "Frames must be signed now; connect again.");
+    if (flaw !== null) return sendFrame(socket, { type: "error", code: "not_signed", error: flaw });
     await this.#frame(member, socket, parsed.frame, now);
   }
 

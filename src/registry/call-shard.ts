@@ -23,7 +23,12 @@ export function callShard<Answer extends Promise<unknown>>(
 }
 
 /** Opens a line to a shard: `path` is one that its object answers with a WebSocket, or with 404 where it says so. */
-export function openLine(env: Pick<Env, "REGISTRY">, name: string, path: string): Promise<Response> {
+export function openLine(
+  env: Pick<Env, "REGISTRY">,
+  name: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   const stub = env.REGISTRY.getByName(name, placement(name));
-  return stub.fetch(`https://shard${path}`, { headers: { Upgrade: "websocket" } });
+  return stub.fetch(`https://shard${path}`, { headers: { ...headers, Upgrade: "websocket" } });
 }

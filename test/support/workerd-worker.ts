@@ -67,11 +67,14 @@ export class WorkerSocket {
   /** Resolves once the socket has closed. */
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly #socket: WebSocket;
+  readonly #write: (frame: object) => string;
   readonly #unread: (ServerFrame | typeof PONG)[] = [];
   #wakeReader = (): void => {};
 
-  constructor(workerId: string, socket: WebSocket) {
+  /** @param write makes the text of a frame */
+  constructor(workerId: string, socket: WebSocket, write: (frame: object) => string = JSON.stringify) {
     this.workerId = workerId;
+    this.#write = write;
     this.#socket = socket;
     const { promise, resolve } = Promise.withResolvers<{ code: number; reason: string }>();
     this.closed = promise;
@@ -84,7 +87,7 @@ export class WorkerSocket {
   }
 
   send(frame: object | string): void {
-    this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+    this.#socket.send(typeof frame === "string" ? frame : this.#write(frame));
   }
 
   /** The next frame of this type that was not taken before. */

@@ -74,6 +74,7 @@ export async function ownerOfNamelessSocket(c: Context<HttpEnv>): Promise<string
   const named = readWorkerId(c.req.raw.headers) ?? ownerOfToken(keys.directory, token ?? "");
   const known = identifyWorker(keys, named, token, Date.now());
   if (!known.ok) throw new Problem(known.status, known.status === 401 ? "unauthorized" : "forbidden", known.error);
+  c.set("workerKeys", signingKeys(keys, known, token ?? ""));
   return identifier.safeParse(known.workerId).data;
 }
 

@@ -23,18 +23,20 @@ export function atWorkersShard<Answer>(
  * Opens a line of a worker to its shard.
  * @param workerId null for a worker that does not say its name: its shard is whichever is near
  * @param said what goes along to the shard
+ * @param headers what goes along that is not to be read in an address
  */
 export async function openWorkersLine(
   c: Context<HttpEnv>,
   kind: "ws" | "poll",
   workerId: string | null,
   said = new URLSearchParams(),
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<WebSocket> {
   const path = workerId === null ? `/${kind}` : `/${kind}/${workerId}`;
   const open = (shard: string, ifKnown: boolean) => {
     const query = new URLSearchParams(said);
     if (ifKnown && workerId !== null) query.set("known", "");
-    return openLine(c.env, shard, query.size === 0 ? path : `${path}?${query.toString()}`);
+    return openLine(c.env, shard, query.size === 0 ? path : `${path}?${query.toString()}`, headers);
   };
   const { webSocket } = await atWorkersShard(c, workerId ?? "", open, ({ status }) => status === 404);
   if (webSocket === null) throw new Error("The registry did not open a line for a worker.");

@@ -1,5 +1,6 @@
 import { serialize } from "node:v8";
 import { beforeEach, describe, expect, test } from "vitest";
+import { sealKeys } from "../../../src/access/sealed-keys.ts";
 import { MAX_SOCKET_SLOTS } from "../../../src/limits.ts";
 import { offerFor } from "../../support/dispatch-builders.ts";
 import { T0 } from "../../support/job-builders.ts";
@@ -218,9 +219,11 @@ test("the slot of a task that a living worker forgot is filled as soon as its jo
   expect(shard.whereabouts).toEqual({ held: ["w:waits#1"], waiting: [] });
 });
 
-test("as many leases as a socket may have slots fit into its attachment", async () => {
+test("as many leases as a socket may have slots fit into its attachment, and what its frames are signed with", async () => {
   const type = "a_type_of_sixty_four_characters_".repeat(2);
   const socket = shard.connect("w", MAX_SOCKET_SLOTS, [type]);
+  const keys = sealKeys("sixteen or more characters", "w", ["t".repeat(512), "t".repeat(512)]);
+  shard.member("w").signing = { keys, session: "s".repeat(64), seq: Number.MAX_SAFE_INTEGER };
   for (let n = 0; n < MAX_SOCKET_SLOTS; n += 1) {
     const jobId = crypto.randomUUID();
     shard.offer(offerFor(`${jobId}-1000`, { jobId, lease: crypto.randomUUID().slice(0, 18), attempt: 1_000, type }));

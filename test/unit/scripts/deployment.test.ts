@@ -33,6 +33,12 @@ describe("secrets are missing", () => {
     expect(missingSecrets(deployment, new Set(required))).toEqual([]);
   });
 
+  test("when workers must sign and nothing seals the keys of their sockets", () => {
+    const signing = wranglerToml.replaceAll("[env.production.vars]", '$&\nWORKER_SIGNATURES = "required"');
+    const { requiredSecrets } = readDeployment(signing, "production");
+    expect(requiredSecrets).toEqual([...required, "SIGNING_SECRET"]);
+  });
+
   test("when people are asked and nothing signs their links", () => {
     expect(missingSecrets(deployment, new Set([...required, "INTEGRATIONS_TOML"]))).toEqual(["SIGNING_SECRET"]);
     expect(missingSecrets(deployment, new Set([...required, "INTEGRATIONS_TOML", "SIGNING_SECRET"]))).toEqual([]);

@@ -8,6 +8,7 @@ import type { Orchestrator } from "../settings/orchestrators.ts";
 import type { Presence } from "./presence.ts";
 import type { Registration } from "./registration.ts";
 import type { OpenSocket } from "../socket/open-socket.ts";
+import type { Signer } from "../signing.ts";
 import type { ResultSpool } from "../results/result-spool.ts";
 import type { TaskPool } from "../tasks/task-pool.ts";
 
@@ -23,6 +24,8 @@ export interface LinkParts {
   readonly pool: TaskPool;
   readonly spool: ResultSpool;
   readonly openSocket: OpenSocket;
+  /** Undefined where messages are not signed. */
+  readonly signer: Signer | undefined;
   readonly random: RandomSource;
   readonly logger: Logger;
 }

@@ -45,17 +45,17 @@ export class OrchestratorLinks {
       const { workerId, signMessages } = configuration;
       const { token } = orchestrator;
       const plain: Runtime["fetch"] = (url, init) => runtime.fetch(url, init);
-      const signs = signMessages && token !== undefined;
+      const signer = signMessages && token !== undefined ? { workerId, token, now: () => http.now() } : undefined;
       const http: HttpClient = new HttpClient(
         orchestrator.url,
         workerId,
         token,
-        signs ? signingFetch(plain, { workerId, token, now: () => http.now() }) : plain,
+        signer === undefined ? plain : signingFetch(plain, signer),
         configuration.rateLimitFloorMs,
       );
       const presence = new Presence();
       const shared = { configuration, orchestrator, presence, availability, http, random, logger };
-      return { ...shared, registration: new Registration(shared), pool, commands, spool, openSocket };
+      return { ...shared, registration: new Registration(shared), pool, commands, spool, openSocket, signer };
     };
     if (websockets) {
       const links = orchestrators.map((each) => linkOf(partsFor(each), (parts) => new SocketTransport(parts)));

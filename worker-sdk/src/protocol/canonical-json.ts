@@ -32,11 +32,17 @@ export function canonicalJson(text: string, omitted: readonly string[]): string 
   }
   if (typeof message !== "object" || message === null) return null;
   if (Array.isArray(message) || message instanceof WrittenNumber) return null;
+  return canonicalText(message, omitted);
+}
+
+/** The same text of a message that was read already, whose numbers are doubles. @param message what JSON can carry */
+export function canonicalText(message: object, omitted: readonly string[]): string {
   return writeMembers(Object.entries(message).filter(([name]) => !omitted.includes(name)));
 }
 
 function write(value: unknown): string {
   if (value instanceof WrittenNumber) return writeNumber(value.text);
+  if (typeof value === "number") return writeNumber(String(value));
   if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
   if (typeof value === "object" && value !== null) return writeMembers(Object.entries(value));
   return JSON.stringify(value);

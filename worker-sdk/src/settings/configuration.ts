@@ -34,7 +34,7 @@ export interface WorkerOptions extends ProfileOptions {
   orchestratorMode?: OrchestratorMode;
   /** Sent as `X-Worker-Token`. [WORKER_INDIVIDUAL_TOKEN, else WORKER_TOKEN; no token] */
   token?: string;
-  /** Sign what goes by HTTP, for orchestrators that take signed messages only. [WORKER_SIGN_MESSAGES; false] */
+  /** Sign all messages, for orchestrators that take signed messages only. [WORKER_SIGN_MESSAGES; false] */
   signMessages?: boolean;
   /** Take tasks over a WebSocket; otherwise by long poll. [WORKER_ENABLE_WEBSOCKETS; true] */
   websockets?: boolean;

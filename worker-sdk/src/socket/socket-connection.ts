@@ -20,6 +20,8 @@ export interface ConnectionEvents {
   onBeat(): void;
 }
 
+export type SignFrame = (text: string) => Promise<string>;
+
 /** A server that accepts the connection and then says nothing must not hold the worker for ever. */
 const OPEN_TIMEOUT_MS = 15_000;
 
@@ -32,18 +34,23 @@ export class SocketConnection {
   readonly ended: Promise<ConnectionEnd>;
   readonly #events: ConnectionEvents;
   readonly #beatMs: number;
+  readonly #sign: SignFrame | undefined;
+  /** Resolves when the frames sent so far are signed, and on their way. */
+  #signed = Promise.resolve();
   readonly #socket: Socket | undefined;
   readonly #resolveEnded: (end: ConnectionEnd) => void;
   #state: "opening" | "open" | "ended" = "opening";
   #heardAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(open: () => Socket, beatMs: number, events: ConnectionEvents) {
+  /** @param sign makes of a frame what is sent in its place */
+  constructor(open: () => Socket, beatMs: number, events: ConnectionEvents, sign?: SignFrame) {
     const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
     this.ended = promise;
     this.#resolveEnded = resolve;
     this.#events = events;
     this.#beatMs = beatMs;
+    this.#sign = sign;
     this.#timer = setTimeout(() => this.close(4000, "not opened in time"), OPEN_TIMEOUT_MS);
     try {
       this.#socket = open();
@@ -65,6 +72,15 @@ export class SocketConnection {
   /** Sends one text frame; dropped when the connection is not open. Some runtimes throw when it has just broken. */
   send(text: string): void {
     if (!this.isOpen) return;
+    const sign = this.#sign;
+    if (sign === undefined) return this.#write(text);
+    // One after the other: signing takes a moment, and the order of frames counts.
+    this.#signed = this.#signed
+      .then(async () => this.#write(await sign(text)))
+      .catch(() => this.close(4004, "not signed"));
+  }
+
+  #write(text: string): void {
     try {
       this.#socket?.send(text);
     } catch (error) {
@@ -77,7 +93,8 @@ export class SocketConnection {
   close(code: number, reason: string): void {
     if (this.#state === "ended") return;
     this.#end({ reason });
-    this.#socket?.close(code, reason);
+    if (this.#sign === undefined) this.#socket?.close(code, reason);
+    else void this.#signed.then(() => this.#socket?.close(code, reason));
   }
 
   #opened(): void {
@@ -101,7 +118,7 @@ export class SocketConnection {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (Date.now() - this.#heardAt >= 2 * this.#beatMs) return this.close(4001, "no pong");
-      this.send(PING);
+      this.#write(PING);
       this.#scheduleBeat();
       this.#events.onBeat();
     }, this.#beatMs);

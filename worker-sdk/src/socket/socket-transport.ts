@@ -11,7 +11,8 @@ import { sleep } from "../sleep.ts";
 import { StateReports } from "./state-reports.ts";
 import type { EventAnswer } from "../tasks/task-context.ts";
 import { fitsFrame, SocketMail } from "./socket-mail.ts";
-import { SocketConnection, type ConnectionEnd } from "./socket-connection.ts";
+import { SocketConnection, type ConnectionEnd, type SignFrame } from "./socket-connection.ts";
+import { signedMessage, type Signer } from "../signing.ts";
 import type { TaskOrigin } from "../tasks/task-pool.ts";
 import type { Transport } from "../orchestrators/transport.ts";
 
@@ -126,17 +127,23 @@ export class SocketTransport implements Transport, TaskOrigin {
   }
 
   async #connect(): Promise<ConnectionEnd> {
-    const { configuration, orchestrator, openSocket, logger } = this.#parts;
+    const { configuration, orchestrator, openSocket, logger, signer } = this.#parts;
     const { workerId, heartbeatIntervalMs } = configuration;
     const { url: orchestratorUrl, token } = orchestrator;
     const url = `${orchestratorUrl.replace(/^http/, "ws")}/_worker/ws/${workerId}`;
-    this.#connection = new SocketConnection(() => openSocket(url, token), heartbeatIntervalMs, {
-      onOpen: () => this.#sendHello(),
-      onFrame: (frame) => this.#receive(frame),
-      onUnknownFrame: () => logger.debug("frame.unknown"),
-      // An acknowledgement that did not come in two beats is asked for by sending the same again.
-      onBeat: () => this.#mail.sendPending(Date.now() - 2 * heartbeatIntervalMs),
-    });
+    const signed = signer === undefined ? undefined : signedSession(signer);
+    this.#connection = new SocketConnection(
+      () => openSocket(signed === undefined ? url : `${url}?session=${signed.session}`, token),
+      heartbeatIntervalMs,
+      {
+        onOpen: () => this.#sendHello(),
+        onFrame: (frame) => this.#receive(frame),
+        onUnknownFrame: () => logger.debug("frame.unknown"),
+        // An acknowledgement that did not come in two beats is asked for by sending the same again.
+        onBeat: () => this.#mail.sendPending(Date.now() - 2 * heartbeatIntervalMs),
+      },
+      signed?.sign,
+    );
     const end = await this.#connection.ended;
     clearTimeout(this.#welcomeTimer);
     this.#state.stop();
@@ -220,6 +227,13 @@ export class SocketTransport implements Transport, TaskOrigin {
   #send(frame: WorkerFrame): void {
     this.#connection?.send(JSON.stringify(frame));
   }
+}
+
+/** Gives a connection a name, and each of its frames the next number, under the signature: none can be taken twice. */
+function signedSession(signer: Signer): { session: string; sign: SignFrame } {
+  const session = crypto.randomUUID();
+  let seq = 0;
+  return { session, sign: (text) => signedMessage(text, signer, { session, seq: ++seq }) };
 }
 
 function leaseOf({ job_id, task_id, attempt, lease, type }: TaskPayload): HeldTask {
