@@ -1,6 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { taskPayload } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
+import { pollTask } from "../../src/http/routes/long-poll.ts";
 import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
 import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shard, whereabouts } from "../support/workerd-objects.ts";
@@ -139,4 +140,15 @@ test("a task is not brought to a caller that has hung up", async () => {
   await expect(polled).rejects.toThrow();
   const id = await createJob("one-task", { type });
   expect(await poll(workerId)).toMatchObject({ job_id: id });
+});
+
+test("a caller that had hung up before its poll began to wait holds no task back", async () => {
+  const { type, workerId } = await pollingWorker();
+  const id = await createJob("one-task", { type });
+  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
+    headers: { Upgrade: "websocket" },
+  });
+  if (line === null) throw new Error("The shard opened no line.");
+  expect(await pollTask(line, 30_000, AbortSignal.abort())).toBeNull();
+  expect(await poll(workerId)).toMatchObject({ job_id: id, attempt: 2 });
 });

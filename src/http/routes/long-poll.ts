@@ -10,14 +10,14 @@
 export async function pollTask(line: WebSocket, waitMs: number, callerGone: AbortSignal): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
   const timer = setTimeout(() => resolve(null), waitMs);
+  if (callerGone.aborted) resolve(null);
   callerGone.addEventListener("abort", () => resolve(null));
   line.addEventListener("close", () => resolve(null));
   line.addEventListener("error", () => resolve(null));
   line.addEventListener("message", ({ data }) => {
-    if (typeof data === "string" && !callerGone.aborted) {
-      line.send("taken");
-      resolve(data);
-    }
+    if (typeof data !== "string" || callerGone.aborted) return resolve(null);
+    line.send("taken");
+    resolve(data);
   });
   line.accept();
   try {
