@@ -28,6 +28,22 @@ function workerd(name: string, include: string, variables: Record<string, string
   });
 }
 
+/** Tests of the real server, with real workers, over real sockets. They come after those of the group before. */
+function processes(name: string, order: { maxWorkers: number; sequence: { groupOrder: number } }) {
+  return defineProject({
+    resolve,
+    ssr: { resolve },
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      environment: "node",
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      ...order,
+    },
+  });
+}
+
 export default defineConfig({
   test: {
     coverage: { provider: "istanbul", include: ["src/**", "durable-objects/**"] },
@@ -41,18 +57,9 @@ export default defineConfig({
       workerd("workerd", "test/workerd/**/*.test.ts"),
       workerd("workerd-signed", "test/workerd-signed/**/*.test.ts", { WORKER_SIGNATURES: "required" }),
       workerd("workerd-shards", "test/workerd-shards/**/*.test.ts", { SHARDS: "weur=2, enam=1" }),
-      {
-        resolve,
-        ssr: { resolve },
-        test: {
-          name: "e2e",
-          include: ["test/{e2e,chaos}/**/*.test.ts"],
-          environment: "node",
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      // Real servers and workers mostly wait, so two files run beside each other; chaos has the machine for itself.
+      processes("e2e", { maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      processes("chaos", { maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
   },
 });
