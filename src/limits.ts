@@ -58,6 +58,9 @@ export const MAX_LEASE_LOSSES = 5;
 /** Rows of one page of a listing. */
 export const MAX_PAGE = 1_000;
 
+/** Workers in one answer, as characters of JSON: what a worker says of itself may be long. */
+export const MAX_WORKERS_CHARS = 4 * 1024 * 1024;
+
 /** Largest queue message: the platform takes 128,000 bytes, of which about 100 are its own. */
 export const MAX_QUEUE_MESSAGE_BYTES = 120_000;
 

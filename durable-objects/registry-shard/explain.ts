@@ -4,7 +4,7 @@ import type { Rule } from "../../src/dispatch/matching.ts";
 import { MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
-import { candidateOf, type Member, type Roster } from "./roster.ts";
+import { candidateOf, takesType, type Member, type Roster } from "./roster.ts";
 
 interface Parts {
   readonly roster: Roster;
@@ -33,7 +33,7 @@ function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: 
   for (const member of roster.all()) {
     if (member.info === null) continue;
     const alive = leases.isAlive(member, now);
-    if (!member.everTook.has(task.type) && !member.socketTasks.has(task.type)) {
+    if (!takesType(member, task.type)) {
       if (!alive) continue;
       otherWorkers += 1;
       for (const type of member.everTook) otherTypes.add(type);

@@ -1,9 +1,10 @@
 import type { JsonObject, ResultAck, ServerFrame, TaskResult } from "@batuta/worker/protocol";
 import { verdictOf, type SuccessRate } from "../../src/dispatch/reputation.ts";
 import { failureOf } from "../../src/job/failure.ts";
+import type { ShardQuery, ShardWorkers, WorkerFilter } from "../../src/registry/worker-pages.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
-import type { Member, Roster } from "./roster.ts";
+import { takesType, type Member, type Roster } from "./roster.ts";
 import { sendFrame } from "./sockets.ts";
 import { firstDeadline, isLeaving, type Drain } from "./standing.ts";
 import type { Standings } from "./standings.ts";
@@ -44,11 +45,22 @@ export class Fleet {
     }
   }
 
-  /** The live workers. */
-  workers(now: number): JsonObject[] {
-    return [...this.#needs.roster.all()].flatMap((member) =>
-      member.info !== null && this.#needs.leases.isAlive(member, now) ? [this.#view(member.id, now)] : [],
-    );
+  /** Live workers, by their ids. */
+  workers({ after, limit, room, ...filter }: ShardQuery, now: number): ShardWorkers {
+    const { roster, leases } = this.#needs;
+    const asked = [...roster.all()].filter((member) => after === null || member.id > after);
+    const workers: JsonObject[] = [];
+    let chars = 0;
+    for (const member of asked.filter((each) => this.#fits(each, filter)).toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+      if (!leases.isAlive(member, now)) continue;
+      const view = this.#view(member.id, now);
+      const length = JSON.stringify(view).length;
+      if (workers.length > 0 && (workers.length === limit || chars + length > room))
+        return { workers, chars, more: true };
+      workers.push(view);
+      chars += length;
+    }
+    return { workers, chars, more: false };
   }
 
   status(now: number): ShardStatus {
@@ -159,6 +171,19 @@ export class Fleet {
     const own = new Map([...rates].filter(([workerId]) => this.#isKnown(workerId)));
     const isHere = (workerId: string) => (roster.get(workerId)?.info ?? null) !== null;
     for (const workerId of standings.review(own, complete, isHere, now)) this.#changed(workerId, now);
+  }
+
+  #fits(member: Member, { taskType, status, workerType }: WorkerFilter): boolean {
+    if (member.info === null) return false;
+    if (taskType !== null && !takesType(member, taskType)) return false;
+    if (workerType !== null && member.info.worker_type !== workerType) return false;
+    // A worker that says nothing of itself is taken for an idle one.
+    return status === null || status === (this.#isDraining(member) ? "draining" : (member.info.status ?? "idle"));
+  }
+
+  #isDraining(member: Member): boolean {
+    const { standings } = this.#needs;
+    return member.draining || standings.shardDrain !== null || standings.of(member.id).drain !== null;
   }
 
   #isKnown(workerId: string): boolean {

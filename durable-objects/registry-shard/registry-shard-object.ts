@@ -14,7 +14,9 @@ import type { TaskExplanation } from "../../src/dispatch/explanation.ts";
 import type { Offer, TaskRef } from "../../src/dispatch/offer.ts";
 import type { SuccessRate } from "../../src/dispatch/reputation.ts";
 import type { Env } from "../../src/env.ts";
+import { MAX_PAGE, MAX_WORKERS_CHARS } from "../../src/limits.ts";
 import type { ShardSummary } from "../../src/registry/shard-summaries.ts";
+import type { ShardQuery, ShardWorkers } from "../../src/registry/worker-pages.ts";
 import type { Placed, TaskWhereabouts, Withdrawn } from "./attempts.ts";
 import { explainTask } from "./explain.ts";
 import type { DrainOrder, ShardStatus } from "./fleet.ts";
@@ -133,9 +135,22 @@ export class RegistryShard extends DurableObject<Env> {
 
   // ---- operators
 
-  /** The live workers, as `GET …/workers` shows them. */
-  workers(): JsonObject[] {
-    return this.#parts.fleet.workers(Date.now());
+  /** Some of the live workers, as `GET …/workers` shows them. */
+  workerPage(query: ShardQuery): ShardWorkers {
+    return this.#parts.fleet.workers(query, Date.now());
+  }
+
+  /** The same without a choice, for an edge of before there were pages. */
+  workers(): readonly JsonObject[] {
+    const all = {
+      taskType: null,
+      status: null,
+      workerType: null,
+      after: null,
+      limit: MAX_PAGE,
+      room: MAX_WORKERS_CHARS,
+    };
+    return this.workerPage(all).workers;
   }
 
   /** What the shard has to do, and whether it drains. */

@@ -51,6 +51,11 @@ function tasksOf(member: Member): ReadonlySet<string> {
   return member.slots === null ? member.registeredTasks : member.socketTasks;
 }
 
+/** Whether the member takes this type, or took it lately: a worker that is full may name none. */
+export function takesType(member: Member, type: string): boolean {
+  return member.everTook.has(type) || member.socketTasks.has(type) || member.registeredTasks.has(type);
+}
+
 /** The types of which it has as many already as it takes at once. */
 function fullOf(member: Member): ReadonlySet<string> {
   const limits = member.slots === null ? member.info?.task_limits : member.socketLimits;

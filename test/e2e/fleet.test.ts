@@ -122,6 +122,8 @@ test("workers are listed in a table or as JSON, and their reputation can be rese
   expect(table).toMatch(/^listed +\S+ +socket +0 +1\.00 +list$/m);
   const json = listed.parse(JSON.parse(await says("workers", "list", "--json")));
   expect(json).toContainEqual(expect.objectContaining({ worker_id: "listed" }));
+  expect(await says("workers", "list", "--task-type", "list", "--status", "idle")).toMatch(/\nlisted .*\n$/);
+  expect(await says("workers", "list", "--task-type", "paint")).toBe("There are no live workers.\n");
   expect(await says("workers", "reset-reputation", "listed")).toMatch(/reputation 1 \(reset by operator\)/);
   expect(await says("workers", "command", "listed", "purge", "--params", '{"keep":2}')).toBe("Sent purge to listed.\n");
   await worker.kill();

@@ -22,6 +22,15 @@ export interface Question {
 
 const problem = z.object({ error: z.string(), code: z.string().optional() });
 
+/** What a server answered. */
+export interface Answer<T> {
+  readonly body: T;
+  /** The cursor of the next page of a listing; null when there is none. */
+  readonly nextCursor: string | null;
+  /** Shards that did not answer, and whose part is missing. */
+  readonly awayShards: readonly string[];
+}
+
 /**
  * Asks a running server something.
  *
@@ -29,6 +38,11 @@ const problem = z.object({ error: z.string(), code: z.string().optional() });
  * @throws {PlainError} when it cannot be reached, or refuses
  */
 export async function ask<T>(server: Server, question: Question, answer: z.ZodType<T>): Promise<T> {
+  return (await askWhole(server, question, answer)).body;
+}
+
+/** As {@link ask}, with what the answer's headers say. */
+export async function askWhole<T>(server: Server, question: Question, answer: z.ZodType<T>): Promise<Answer<T>> {
   const { url, token } = server;
   let response: Response;
   let body: unknown;
@@ -53,7 +67,13 @@ export async function ask<T>(server: Server, question: Question, answer: z.ZodTy
   }
   if (!response.ok) throw new PlainError(whyRefused(url, question.path, response, body));
   const told = answer.safeParse(body);
-  if (told.success) return told.data;
+  if (told.success) {
+    return {
+      body: told.data,
+      nextCursor: response.headers.get("x-next-cursor"),
+      awayShards: response.headers.get("x-unreachable-shards")?.split(/, */).filter(Boolean) ?? [],
+    };
+  }
   throw new PlainError(`${url} does not answer as Batuta does. Check --url (or BATUTA_URL).`);
 }
 

@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
-import { ask } from "../api/ask.ts";
+import { askWhole } from "../api/ask.ts";
 import { requireServer, SERVER_ACCESS } from "../api/options.ts";
 import { actingOn } from "../fleet/acting-on.ts";
 import { shard, shards as shardsAnswer } from "../fleet/answers.ts";
-import { DRAIN_ARGUMENTS, drainBody, printing } from "../fleet/options.ts";
+import { DRAIN_ARGUMENTS, drainBody, printing, warnOfAway } from "../fleet/options.ts";
 import { shardsReport } from "../fleet/report.ts";
 
 const list = defineCommand({
@@ -12,8 +12,9 @@ const list = defineCommand({
   run: (call) =>
     printing("batuta shards list", SERVER_ACCESS, call, async () => {
       const server = requireServer(call.args, process.env, "batuta shards list");
-      const found = await ask(server, { path: "/api/v1/admin/shards" }, shardsAnswer);
-      return call.args.json === true ? JSON.stringify(found) : shardsReport(found.shards);
+      const { body, awayShards } = await askWhole(server, { path: "/api/v1/admin/shards" }, shardsAnswer);
+      warnOfAway(awayShards);
+      return call.args.json === true ? JSON.stringify(body) : shardsReport(body.shards);
     }),
 });
 

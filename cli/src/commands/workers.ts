@@ -1,22 +1,34 @@
 import { defineCommand, type ArgsDef } from "citty";
 import { z } from "zod";
+import { askPages } from "../api/ask-pages.ts";
 import { ask } from "../api/ask.ts";
 import { requireServer, SERVER_ACCESS } from "../api/options.ts";
 import { actingOn } from "../fleet/acting-on.ts";
 import { worker, workers as workersAnswer } from "../fleet/answers.ts";
-import { commandParams, DRAIN_ARGUMENTS, drainBody, printing } from "../fleet/options.ts";
+import { commandParams, DRAIN_ARGUMENTS, drainBody, printing, warnOfAway, workerQuery } from "../fleet/options.ts";
 import { workerReport, workersReport } from "../fleet/report.ts";
 
 const ID = { id: { type: "positional", required: true, description: "Id of the worker" } } satisfies ArgsDef;
 
+const LIST_ARGUMENTS = {
+  "task-type": { type: "string", valueHint: "TYPE", description: "Only those that take tasks of this type" },
+  status: { type: "string", valueHint: "WORD", description: "Only those of this status, such as idle or draining" },
+  "worker-type": { type: "string", valueHint: "TYPE", description: "Only those of this type" },
+  shard: { type: "string", valueHint: "NAME", description: "Only those in this shard" },
+  region: { type: "string", valueHint: "REGION", description: "Only those in shards of this region" },
+  ...SERVER_ACCESS,
+} satisfies ArgsDef;
+
 const list = defineCommand({
   meta: { name: "list", description: "List the live workers" },
-  args: SERVER_ACCESS,
+  args: LIST_ARGUMENTS,
   run: (call) =>
-    printing("batuta workers list", SERVER_ACCESS, call, async () => {
+    printing("batuta workers list", LIST_ARGUMENTS, call, async () => {
       const server = requireServer(call.args, process.env, "batuta workers list");
-      const found = await ask(server, { path: "/api/v1/workers" }, workersAnswer);
-      return call.args.json === true ? JSON.stringify(found) : workersReport(found);
+      const query = workerQuery(call.args, "batuta workers list");
+      const { items, awayShards } = await askPages(server, "/api/v1/workers", query, workersAnswer);
+      warnOfAway(awayShards);
+      return call.args.json === true ? JSON.stringify(items) : workersReport(items);
     }),
 });
 

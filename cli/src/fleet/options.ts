@@ -37,6 +37,25 @@ function seconds(text: string): number {
   return Number(number) * (SECONDS_IN[unit] ?? 1);
 }
 
+const WORKER_FILTERS = ["task-type", "status", "worker-type", "shard", "region"] as const;
+
+/**
+ * Which workers to list, as the server takes it.
+ * @throws {PlainError} for a filter without a value
+ */
+export function workerQuery(flags: Flags, command: string): Record<string, string> {
+  const given = WORKER_FILTERS.map((flag) => [flag.replace("-", "_"), flagText(flags, flag, command)] as const);
+  return Object.fromEntries(given.flatMap(([name, text]) => (text === undefined ? [] : [[name, text]])));
+}
+
+/** Tells that a list is not the whole one; on stderr, since the list itself may be for a program. */
+export function warnOfAway(shards: readonly string[]): void {
+  if (shards.length === 0) return;
+  const [which, whose] = shards.length === 1 ? ["Shard", "its"] : ["Shards", "their"];
+  const text = `${which} ${shards.join(", ")} did not answer: ${whose} workers are not among these. Try again later.`;
+  process.stderr.write(`${printable(text)}\n`);
+}
+
 const params = z.record(z.string(), z.unknown());
 
 /**

@@ -1,11 +1,8 @@
-import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
 import { Hono } from "hono";
 import { z } from "zod";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { jobLog } from "../../history/job-log.ts";
 import { jobHistory, listJobs } from "../../history/queries.ts";
-import { callShard } from "../../registry/call-shard.ts";
-import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-limit.ts";
 import { settingsPatch } from "../../settings/deployment-settings.ts";
 import { changeSettings, readSettings } from "../../settings/settings.ts";
 import { checkBody, readJson } from "../body.ts";
@@ -18,6 +15,7 @@ import { batchApi } from "./batch.ts";
 import { explainArchived } from "../../job/explain.ts";
 import { jobCommands, jobIdOf } from "./job-commands.ts";
 import { quarantineApi } from "./quarantine.ts";
+import { workersApi } from "./workers.ts";
 
 const listing = z.object({
   ...pageQuery,
@@ -29,22 +27,13 @@ const listing = z.object({
 
 const logQuery = z.object({ ...pageQuery, task_id: z.string().optional() });
 
-/** Where a worker runs, and which tasks of whom made its reputation, is the operator's business, not every client's. */
-function forClients({ reputation_reason: _why, ...worker }: JsonObject): JsonObject {
-  return withoutAddress(worker);
-}
-
-function withoutAddress({ hostname: _host, ip_address: _ip, capabilities, ...rest }: JsonObject): JsonObject {
-  const inner = jsonObject.safeParse(capabilities);
-  return inner.success ? { ...rest, capabilities: withoutAddress(inner.data) } : rest;
-}
-
 /** The routes below `/api/{version}` that every version has (spec §5). All need a client's token. */
 export const clientApi = new Hono<HttpEnv>()
   // Before the job's own path, which `quarantined` would fit as well.
   .route("/", quarantineApi)
   .route("/", jobCommands)
   .route("/", batchApi)
+  .route("/", workersApi)
   .get("/jobs", async (c) => {
     const { parent_id: parentId, ...query } = checkBody(listing, c.req.query(), "query");
     const page = await listJobs(c.env.HISTORY_DB, { client: c.get("client").name, parentId, ...query });
@@ -75,18 +64,6 @@ export const clientApi = new Hono<HttpEnv>()
     // A job without lines yet is not an unknown job.
     if (lines.length === 0) await viewJob(c, jobId);
     return c.json(lines);
-  })
-  .get("/workers", async (c) => {
-    const { names, former } = c.get("settings").shards;
-    const lists = await mapLimit([...names, ...former], PARALLEL_CALLS, async (shard) => {
-      const workers = await callShard(c.env, shard, (registry) => registry.workers());
-      return z
-        .array(jsonObject)
-        .parse(workers)
-        .map((worker) => ({ ...worker, shard }));
-    });
-    const workers: JsonObject[] = lists.flat();
-    return c.json(c.get("client").admin ? workers : workers.map(forClients));
   })
   .post("/admin/reload-workers", async (c) => {
     requireAdmin(c.get("client"));

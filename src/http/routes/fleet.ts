@@ -12,6 +12,7 @@ import { checkBody, readJson, readJsonOrNothing } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
 import { requireAdmin } from "../require-admin.ts";
+import { nameAway, shardNames } from "../shards.ts";
 
 const drainBody = z.strictObject({
   deadline_seconds: z.number().min(0).max(MAX_DRAIN_SECONDS).optional(),
@@ -82,17 +83,10 @@ async function atWorker<T>(
 
 const isLive = ({ live }: JsonObject) => live === true;
 
-/** All shards, and those that are to be left. */
-function shardNames(c: Context<HttpEnv>): string[] {
-  const { names, former } = c.get("settings").shards;
-  return [...names, ...former];
-}
-
 function shardName(c: Context<HttpEnv>): string {
   const name = c.req.param("name") ?? "";
-  const names = shardNames(c);
-  if (names.includes(name)) return name;
-  throw new Problem(404, "not_found", `There is no shard ${name}. There are: ${names.join(", ")}.`);
+  shardNames(c, name);
+  return name;
 }
 
 /** Notes in the worker's history what an operator did; it is not held up by it. */
@@ -166,6 +160,10 @@ export const fleetApi = new Hono<HttpEnv>()
         return { name, error: error instanceof Error ? error.message : String(error) };
       }
     });
+    nameAway(
+      c,
+      shards.flatMap((shard) => ("error" in shard ? [shard.name] : [])),
+    );
     return c.json({ shards });
   })
   .post("/admin/shards/:name/drain", async (c) => {
