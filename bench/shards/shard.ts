@@ -1,10 +1,13 @@
 import type { Demand } from "../../src/dispatch/demand.ts";
+import type { Look } from "../../src/dispatch/look.ts";
 import { WaitingList } from "../../src/dispatch/waiting-list.ts";
 import type { TypeCounts } from "../../src/registry/choose-shard.ts";
 import type { Agenda } from "./agenda.ts";
 
 /** The one task type, and what all tasks ask: equal workers and equal demands, so that only numbers matter. */
 export const TYPE = "resize";
+/** All workers are alike, and nothing is limited. */
+const ANYBODY: Look = { worker: null, admits: () => true, fits: () => true };
 const DEMAND: Demand = { type: TYPE, client: "all", strategy: "default", requirements: null, maxCost: null };
 const AGING_MS = 60_000;
 
@@ -99,7 +102,7 @@ export class SimulatedShard {
   /** A result comes over a socket: twenty frames are billed as one request. */
   #result(): void {
     this.call(this.#agenda.now, 1 / 20, () => {
-      const next = this.#list.next([TYPE], () => true, this.#agenda.now);
+      const next = this.#list.next([TYPE], ANYBODY, this.#agenda.now);
       const task = next === null ? undefined : this.#tasks.get(next.entry.taskId);
       if (task === undefined) {
         this.free += 1;

@@ -4,7 +4,9 @@ import { ruleOf, type Candidate, type Rule } from "../../src/dispatch/matching.t
 import { NO_POLICY, type DispatchPolicy, type ShardShare } from "../../src/dispatch/policy.ts";
 import { choose } from "../../src/dispatch/strategies.ts";
 import { Throttles, type Block } from "../../src/dispatch/throttles.ts";
-import { WaitingList, type Line, type Place } from "../../src/dispatch/waiting-list.ts";
+import type { Line } from "../../src/dispatch/lines.ts";
+import { lookOf } from "../../src/dispatch/look.ts";
+import { WaitingList, type Place } from "../../src/dispatch/waiting-list.ts";
 import { handOver } from "./hand-over.ts";
 import type { HeldLease } from "./lease.ts";
 import { Ramps } from "./ramps.ts";
@@ -130,7 +132,12 @@ export class Dispatcher {
       const candidate = candidateOf(member);
       if (candidate === null) return;
       const types = roster.typesOf(member);
-      const next = this.#list.next(types, (line) => this.#fits(line, candidate, now), now);
+      const look = lookOf(
+        candidate,
+        (of) => this.#admits(of, now),
+        ({ demand, rule }) => this.#ramps.rule(demand, rule, now),
+      );
+      const next = this.#list.next(types, look, now);
       if (next === null) break;
       const task = this.#needs.store.readWaiting(next.entry.seq);
       // A member that turns out to be gone takes nothing more, and the task keeps its place.
@@ -148,13 +155,15 @@ export class Dispatcher {
       const chosen = new Map<Line, Candidate>();
       const next = this.#list.next(
         this.#list.types(),
-        (line) => {
-          const { type, client } = line.demand;
-          if (among !== null && type !== among.type && client !== among.client) return false;
-          if (this.#throttles.block(line.demand, now) !== null) return false;
-          const best = this.#bestOrNone(line, now);
-          if (best !== null) chosen.set(line, best);
-          return best !== null;
+        {
+          worker: null,
+          admits: (of) =>
+            (among === null || of.type === among.type || of.client === among.client) && this.#admits(of, now),
+          fits: (line) => {
+            const best = this.#bestOrNone(line, now);
+            if (best !== null) chosen.set(line, best);
+            return best !== null;
+          },
         },
         now,
       );
@@ -231,9 +240,8 @@ export class Dispatcher {
     }
   }
 
-  #fits(line: Line, candidate: Candidate, now: number): boolean {
-    if (line.rule(candidate) !== null || this.#throttles.block(line.demand, now) !== null) return false;
-    return this.#ramps.rule(line.demand, line.rule, now)(candidate) === null;
+  #admits(of: Pick<Demand, "type" | "client">, now: number): boolean {
+    return this.#throttles.block(of, now) === null;
   }
 
   #enqueue(task: Offer, now: number): Placement {
@@ -269,12 +277,17 @@ export class Dispatcher {
   #wakeForTime(now: number): void {
     if (!this.#throttles.any && !this.#ramps.any) return;
     let first = Infinity;
-    for (const { demand, rule } of this.#list.lines()) {
-      // Where nobody of its side is there, any worker may have the task, and time brings nothing.
-      const looks = first > now + RAMP_LOOK_MS && this.#ramps.rule(demand, rule, now) !== rule;
-      if (looks) first = now + RAMP_LOOK_MS;
-      const block = this.#throttles.block(demand, now);
-      if (block?.until != null) first = Math.min(first, block.until);
+    if (this.#throttles.any) {
+      for (const pair of this.#list.pairs())
+        first = Math.min(first, this.#throttles.block(pair, now)?.until ?? Infinity);
+    }
+    if (this.#ramps.any && first > now + RAMP_LOOK_MS) {
+      for (const { demand, rule } of this.#list.lines()) {
+        // Where nobody of its side is there, any worker may have the task, and time brings nothing.
+        if (this.#ramps.rule(demand, rule, now) === rule) continue;
+        first = now + RAMP_LOOK_MS;
+        break;
+      }
     }
     if (first < Infinity) this.#needs.wakeAt(first);
   }

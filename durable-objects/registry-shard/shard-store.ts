@@ -2,7 +2,7 @@ import { z } from "zod";
 import { jsonObject, workerRegistration, type WorkerRegistration } from "@batuta/worker/protocol";
 import { demand, type Demand } from "../../src/dispatch/demand.ts";
 import { offer, type Offer } from "../../src/dispatch/offer.ts";
-import type { Waiting } from "../../src/dispatch/waiting-list.ts";
+import type { Waiting } from "../../src/dispatch/lines.ts";
 import { lease, type Lease } from "./lease.ts";
 
 export interface StoredWorker {

@@ -32,6 +32,16 @@ export function costOf({ info }: Candidate, type: string): number {
 /** Says what rules a worker out; null when it can take the task now. */
 export type Rule = (worker: Candidate) => string | null;
 
+/** The same text for demands with the same {@link machineRuleOf}. */
+export function machineKey({ type, requirements, maxCost, tags, skillVersion, skillType }: Demand): string {
+  return JSON.stringify([type, requirements, maxCost, tags, skillVersion, skillType]);
+}
+
+/** What of {@link ruleOf} has nothing to do with whose task it is and which workers it names. */
+export function machineRuleOf(task: Demand): Rule {
+  return ruleOf({ ...task, requiredWorkers: [], excludedWorkers: [] });
+}
+
 /**
  * What rules workers out for a task, in the order of spec §3: status, task type, resources, cost; then the words,
  * names and versions the task asks for, and last whether there is a free slot.

@@ -81,9 +81,13 @@ export function skillOf(info: Heartbeat, type: string): NonNullable<Heartbeat["s
   return info.supported_skills?.find((skill) => skill.name === type);
 }
 
+/** Asked for each line that waits and each worker, hence without a schema, which would copy the object. */
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 function asObject(value: unknown): JsonObject | undefined {
-  const parsed = jsonObject.safeParse(value);
-  return parsed.success ? parsed.data : undefined;
+  return isObject(value) ? value : undefined;
 }
 
 /** Either generation's place for a fact about the machine. */

@@ -1,26 +1,18 @@
 import { demandKey, type Demand } from "./demand.ts";
 import { fairOrder, Turns, type Claim } from "./fairness.ts";
-import { ruleOf, type Rule } from "./matching.ts";
+import { LinesOfType, OwnLine, type EntryOrder, type Line, type Waiting } from "./lines.ts";
+import type { Look } from "./look.ts";
+import { machineKey, machineRuleOf, ruleOf, type Rule } from "./matching.ts";
 
-/** A waiting task without its params, which stay in the row until the task is handed over. */
-export interface Waiting {
-  readonly taskId: string;
-  readonly priority: number;
-  /** Since when it waits, epoch ms. */
-  readonly since: number;
-  /** Order of arrival; the row's key. */
-  readonly seq: number;
+interface Head {
+  readonly entry: Waiting;
+  readonly line: OwnLine;
 }
 
-/** The waiting tasks that ask the same of their workers, the next to go first. */
-export interface Line {
-  readonly demand: Demand;
+/** Lines whose demands are alike but for clients and names of workers. */
+interface Machine {
   readonly rule: Rule;
-  readonly entries: readonly Waiting[];
-}
-
-interface OwnLine extends Line {
-  readonly entries: Waiting[];
+  lines: number;
 }
 
 /** Where a waiting task stands. */
@@ -41,10 +33,12 @@ export interface Place {
  */
 export class WaitingList {
   readonly #lines = new Map<string, OwnLine>();
-  readonly #byType = new Map<string, Set<OwnLine>>();
-  readonly #byTask = new Map<string, { readonly entry: Waiting; readonly line: OwnLine; readonly key: string }>();
+  readonly #byType = new Map<string, LinesOfType>();
+  readonly #byTask = new Map<string, Head & { readonly key: string }>();
+  readonly #machines = new Map<string, Machine>();
   readonly #turns = new Turns();
   readonly #agingMs: number;
+  readonly #order: EntryOrder = (a, b) => this.#rank(a) - this.#rank(b) || a.seq - b.seq;
 
   /** @param agingMs how long a wait is worth one step of priority */
   constructor(agingMs: number) {
@@ -61,9 +55,7 @@ export class WaitingList {
 
   /** Number of waiting tasks of a type. */
   sizeOf(type: string): number {
-    let count = 0;
-    for (const line of this.#byType.get(type) ?? []) count += line.entries.length;
-    return count;
+    return this.#byType.get(type)?.size ?? 0;
   }
 
   types(): IterableIterator<string> {
@@ -78,13 +70,12 @@ export class WaitingList {
     const key = demandKey(demand);
     let line = this.#lines.get(key);
     if (line === undefined) {
-      line = { demand, rule: ruleOf(demand), entries: [] };
+      line = new OwnLine(demand, ruleOf(demand), this.#machineOf(demand).rule, this.#order);
       this.#lines.set(key, line);
-      const ofType = this.#byType.get(demand.type);
-      if (ofType === undefined) this.#byType.set(demand.type, new Set([line]));
-      else ofType.add(line);
     }
-    line.entries.splice(this.#indexFor(line, entry), 0, entry);
+    let ofType = this.#byType.get(demand.type);
+    if (ofType === undefined) this.#byType.set(demand.type, (ofType = new LinesOfType(this.#order)));
+    ofType.add(line, entry);
     this.#byTask.set(entry.taskId, { entry, line, key });
     this.#turns.joined(demand.client);
   }
@@ -94,41 +85,38 @@ export class WaitingList {
     if (found === undefined) return null;
     this.#byTask.delete(taskId);
     const { entry, line, key } = found;
-    line.entries.splice(line.entries.indexOf(entry, this.#indexFor(line, entry)), 1);
-    this.#turns.left(line.demand.client);
+    const { demand } = line;
+    const ofType = this.#byType.get(demand.type);
+    ofType?.remove(line, entry);
+    if (ofType?.size === 0) this.#byType.delete(demand.type);
+    this.#turns.left(demand.client);
     if (line.entries.length > 0) return entry;
     this.#lines.delete(key);
-    const ofType = this.#byType.get(line.demand.type);
-    ofType?.delete(line);
-    if (ofType?.size === 0) this.#byType.delete(line.demand.type);
+    this.#leaveMachine(demand);
     return entry;
   }
 
   /**
-   * The task to hand over next of those in lines that `fits`.
+   * The task to hand over next of those in lines that fit.
    * @param types the task types to look at
    */
-  next(
-    types: Iterable<string>,
-    fits: (line: Line) => boolean,
-    now: number,
-  ): { readonly entry: Waiting; readonly line: Line } | null {
+  next(types: Iterable<string>, look: Look, now: number): { readonly entry: Waiting; readonly line: Line } | null {
     /** The first of each client. */
-    const firsts = new Map<string, { readonly entry: Waiting; readonly line: OwnLine }>();
+    const firsts = new Map<string, Head>();
     for (const type of types) {
-      for (const line of this.#byType.get(type) ?? []) {
+      for (const line of this.#byType.get(type)?.firsts(look) ?? []) {
         const [entry] = line.entries;
-        if (entry === undefined || !fits(line)) continue;
         const other = firsts.get(line.demand.client);
-        if (other === undefined || this.#before(entry, other.entry)) firsts.set(line.demand.client, { entry, line });
+        if (entry !== undefined && (other === undefined || this.#order(entry, other.entry) < 0))
+          firsts.set(line.demand.client, { entry, line });
       }
     }
-    let best: { readonly entry: Waiting; readonly line: OwnLine } | null = null;
-    for (const each of firsts.values()) {
-      if (best === null) best = each;
-      else if (fairOrder(this.#claim(each, now), this.#claim(best, now)) < 0) best = each;
+    let best: { readonly head: Head; readonly claim: Claim } | null = null;
+    for (const head of firsts.values()) {
+      const claim = this.#claim(head, now);
+      if (best === null || fairOrder(claim, best.claim) < 0) best = { head, claim };
     }
-    return best;
+    return best?.head ?? null;
   }
 
   /**
@@ -146,10 +134,10 @@ export class WaitingList {
     const { client, type } = mine.line.demand;
     const counts = new Map<string, number>();
     let before = 0;
-    for (const line of this.#byType.get(type) ?? []) {
+    for (const line of this.#byType.get(type)?.all() ?? []) {
       const owner = line.demand.client;
       counts.set(owner, (counts.get(owner) ?? 0) + line.entries.length);
-      if (owner === client) before += this.#indexFor(line, mine.entry);
+      if (owner === client) before += line.indexOf(mine.entry);
     }
     let [ahead, ofType] = [before, 0];
     for (const [owner, count] of counts) {
@@ -168,7 +156,28 @@ export class WaitingList {
     for (const { entry, line } of this.#byTask.values()) yield { entry, demand: line.demand };
   }
 
-  #claim({ entry, line }: { entry: Waiting; line: OwnLine }, now: number): Claim {
+  /** The types and clients of all that waits, each pair once. */
+  *pairs(): Generator<Pick<Demand, "type" | "client">> {
+    for (const [type, lines] of this.#byType) for (const client of lines.clients()) yield { type, client };
+  }
+
+  #machineOf(demand: Demand): Machine {
+    const key = machineKey(demand);
+    const machine = this.#machines.get(key) ?? { rule: machineRuleOf(demand), lines: 0 };
+    machine.lines += 1;
+    this.#machines.set(key, machine);
+    return machine;
+  }
+
+  #leaveMachine(demand: Demand): void {
+    const key = machineKey(demand);
+    const machine = this.#machines.get(key);
+    if (machine === undefined) return;
+    machine.lines -= 1;
+    if (machine.lines === 0) this.#machines.delete(key);
+  }
+
+  #claim({ entry, line }: Head, now: number): Claim {
     const turn = this.#turns.of(line.demand.client);
     const waited = now - Math.max(entry.since, turn.servedAt);
     return {
@@ -182,22 +191,5 @@ export class WaitingList {
   /** The smaller goes first. All tasks age alike, so the order of two never changes while they wait. */
   #rank({ since, priority }: Waiting): number {
     return since - priority * this.#agingMs;
-  }
-
-  #before(a: Waiting, b: Waiting): boolean {
-    const [rankA, rankB] = [this.#rank(a), this.#rank(b)];
-    return rankA === rankB ? a.seq < b.seq : rankA < rankB;
-  }
-
-  /** How many entries of the line go before this one. */
-  #indexFor({ entries }: Line, entry: Waiting): number {
-    let [low, high] = [0, entries.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const there = entries[middle];
-      if (there !== undefined && this.#before(there, entry)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 }

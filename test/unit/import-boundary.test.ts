@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "../..");
 const PURE = [
   "src/{blueprint,job,schedule,testing}/**/*.ts",
-  "src/dispatch/{matching,strategies,waiting-list,offer}.ts",
+  "src/dispatch/{matching,strategies,lines,look,waiting-list,offer}.ts",
 ];
 const FILES = globSync(PURE, { cwd: ROOT }).toSorted();
 

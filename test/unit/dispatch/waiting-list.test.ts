@@ -1,11 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Demand } from "../../../src/dispatch/demand.ts";
+import { lookOf, type Look } from "../../../src/dispatch/look.ts";
+import { ruleOf, type Candidate } from "../../../src/dispatch/matching.ts";
 import { WaitingList } from "../../../src/dispatch/waiting-list.ts";
-import { offerFor } from "../../support/dispatch-builders.ts";
+import { candidate, offerFor } from "../../support/dispatch-builders.ts";
 import { T0 } from "../../support/job-builders.ts";
 
 const AGING_MS = 60_000;
+
+/** Whoever looks can take whatever waits. */
+const ANYBODY: Look = { worker: null, admits: () => true, fits: () => true };
 
 interface Known {
   readonly taskId: string;
@@ -41,9 +46,9 @@ class PlainList {
     this.#servedAt.set(client, now);
   }
 
-  next(types: readonly string[], now: number): string | null {
+  next(types: readonly string[], now: number, canGo: (demand: Demand) => boolean): string | null {
     const age = (task: Known) => task.since - task.priority * AGING_MS;
-    const fitting = this.tasks.filter((task) => types.includes(task.demand.type));
+    const fitting = this.tasks.filter((task) => types.includes(task.demand.type) && canGo(task.demand));
     const firsts = [...new Set(fitting.map((task) => task.demand.client))].flatMap((client) => {
       const own = fitting.filter((task) => task.demand.client === client);
       return own.toSorted((a, b) => age(a) - age(b) || a.seq - b.seq).slice(0, 1);
@@ -61,6 +66,16 @@ class PlainList {
 }
 
 const TYPES = ["resize", "crop"] as const;
+const WORKERS = ["w0", "w1", "w2"] as const;
+const names = { weight: 1, arbitrary: fc.subarray([...WORKERS], { minLength: 1 }) };
+const mostly = <T>(value: T) => ({ weight: 3, arbitrary: fc.constant(value) });
+/** Whoever looks: a worker, or nobody in particular, and of whom nothing may go at present. */
+const looking = fc.record({
+  worker: fc.constantFrom(null, ...WORKERS),
+  ram: fc.constantFrom(0, 8, 32),
+  cost: fc.constantFrom(0.5, 2),
+  blocked: fc.subarray(["alice resize", "bob crop", "carol resize"]),
+});
 const command = fc.oneof(
   {
     weight: 3,
@@ -70,28 +85,39 @@ const command = fc.oneof(
       client: fc.constantFrom("alice", "bob", "carol"),
       priority: fc.constantFrom(-1, 0, 0.5, 1, 2),
       maxCost: fc.constantFrom(null, 1),
+      requirements: fc.constantFrom(null, null, { ram_gb: 4 }, { ram_gb: 16 }),
+      requiredWorkers: fc.oneof(mostly(undefined), names),
+      excludedWorkers: fc.oneof(mostly(undefined), names),
       waited: fc.nat({ max: 200_000 }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("remove" as const), pick: fc.nat({ max: 30 }) }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant("serve" as const), types: fc.subarray([...TYPES], { minLength: 1 }) }),
+    arbitrary: fc.record({
+      do: fc.constant("serve" as const),
+      types: fc.subarray([...TYPES], { minLength: 1 }),
+      looks: looking,
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.nat({ max: 100_000 }) }) },
 );
 
+function workerLike(id: string, { ram, cost }: { readonly ram: number; readonly cost: number }): Candidate {
+  return candidate(id, { resources: { ram_gb: ram }, cost_per_second: cost }, { tasks: new Set(TYPES) });
+}
+
 describe("the waiting list", () => {
   test("hands over in the order of a plain array that is searched anew each time", () => {
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
         const [list, model] = [new WaitingList(AGING_MS), new PlainList()];
         let [now, added] = [T0, 0];
         for (const each of commands) {
           if (each.do === "add") {
-            const { type, client, maxCost, priority } = each;
+            const { do: _, waited: __, priority, ...asked } = each;
             const entry = { taskId: `t${added}`, priority, since: now - each.waited, seq: added };
-            const demand = offerFor("t", { type, client, maxCost });
+            const demand = offerFor("t", asked);
             added += 1;
             list.add(entry, demand);
             model.add({ ...entry, demand });
@@ -101,8 +127,22 @@ describe("the waiting list", () => {
             );
             model.remove(`t${each.pick}`);
           } else if (each.do === "serve") {
-            const next = list.next(each.types, () => true, now);
-            expect(next?.entry.taskId ?? null).toBe(model.next(each.types, now));
+            const admits = ({ type, client }: Pick<Demand, "type" | "client">) =>
+              !each.looks.blocked.includes(`${client} ${type}`);
+            const workers = WORKERS.filter((id) => id === (each.looks.worker ?? id)).map((id) =>
+              workerLike(id, each.looks),
+            );
+            const canTake = (demand: Demand) => workers.some((worker) => ruleOf(demand)(worker) === null);
+            const [worker] = workers;
+            if (worker === undefined) throw new Error("Nobody looks.");
+            const look =
+              each.looks.worker === null
+                ? { worker: null, admits, fits: ({ demand }: { readonly demand: Demand }) => canTake(demand) }
+                : lookOf(worker, admits, ({ rule }) => rule);
+            const next = list.next(each.types, look, now);
+            expect(next?.entry.taskId ?? null).toBe(
+              model.next(each.types, now, (demand) => admits(demand) && canTake(demand)),
+            );
             if (next === null) continue;
             const { client } = next.line.demand;
             const weight = client === "carol" ? 2 : 1;
@@ -129,13 +169,54 @@ describe("the waiting list", () => {
     let asked = 0;
     const next = list.next(
       ["resize"],
-      ({ demand }) => {
-        asked += 1;
-        return demand.requirements?.["ram_gb"] === 1;
+      {
+        ...ANYBODY,
+        fits: ({ demand }) => {
+          asked += 1;
+          return demand.requirements?.["ram_gb"] === 1;
+        },
       },
       T0,
     );
     expect([next?.entry.taskId, asked]).toEqual(["t1", 2]);
+  });
+
+  test("asks a worker about no tasks for others, and about machines that are the same once", () => {
+    const list = new WaitingList(AGING_MS);
+    for (let n = 0; n < 1_000; n += 1) {
+      const named = n % 2 === 0 ? { requiredWorkers: [`w${n}`] } : { client: `c${n}`, requirements: { ram_gb: 64 } };
+      list.add({ taskId: `t${n}`, priority: 0, since: T0, seq: n }, offerFor(`t${n}`, named));
+    }
+    let asked = 0;
+    const worker = candidate("w500", { resources: { ram_gb: 8 } });
+    const seen = new Proxy(worker, {
+      get: (target, name) => {
+        if (name === "info") asked += 1;
+        return Reflect.get(target, name);
+      },
+    });
+    const look = lookOf(
+      seen,
+      () => true,
+      ({ rule }) => rule,
+    );
+    expect(list.next(["resize"], look, T0)?.entry.taskId).toBe("t500");
+    expect(asked).toBe(1);
+  });
+
+  test("looks at a client's tasks up to the first that fits", () => {
+    const list = new WaitingList(AGING_MS);
+    for (let n = 0; n < 1_000; n += 1) {
+      const over = { requirements: { ram_gb: n / 100 } };
+      list.add({ taskId: `t${n}`, priority: n % 3, since: T0, seq: n }, offerFor(`t${n}`, over));
+    }
+    const asked: string[] = [];
+    const fits = ({ entries }: { readonly entries: readonly { readonly taskId: string }[] }) => {
+      asked.push(...entries.map(({ taskId }) => taskId));
+      return asked.length === 3;
+    };
+    expect(list.next(["resize"], { ...ANYBODY, fits }, T0)?.entry.taskId).toBe("t8");
+    expect(asked).toEqual(["t2", "t5", "t8"]);
   });
 
   test("knows nothing of what was never added", () => {
@@ -148,7 +229,7 @@ describe("the waiting list", () => {
 function order(list: WaitingList, weights: Readonly<Record<string, number>> = {}): string[] {
   const served: string[] = [];
   for (let now = T0; ; now += 1_000) {
-    const next = list.next(["resize"], () => true, now);
+    const next = list.next(["resize"], ANYBODY, now);
     if (next === null) return served;
     served.push(next.entry.taskId);
     const { client } = next.line.demand;
@@ -196,7 +277,7 @@ describe("fairness", () => {
   test("a client that comes late does not make up for when it was away", () => {
     const list = filled(many("alice", 50));
     for (let now = T0; now < T0 + 20_000; now += 1_000) {
-      const next = list.next(["resize"], () => true, now);
+      const next = list.next(["resize"], ANYBODY, now);
       list.served("alice", now, 1);
       list.remove(next?.entry.taskId ?? "");
     }
@@ -231,7 +312,7 @@ describe("priority", () => {
     for (let n = 0; n < 400 && low < 0; n += 1) {
       const now = T0 + n * 1_000;
       list.add({ taskId: `high${n}`, priority: 3, since: now, seq: (seq += 1) }, offerFor("h"));
-      const next = list.next(["resize"], () => true, now);
+      const next = list.next(["resize"], ANYBODY, now);
       list.served("alice", now, 1);
       list.remove(next?.entry.taskId ?? "");
       if (next?.entry.taskId === "low") low = n;
