@@ -102,6 +102,15 @@ export const MAX_BATCH_JOBS = 100;
 /** Metadata of a job: a few labels, not a payload. */
 export const MAX_METADATA_BYTES = 8 * 1024;
 
+/**
+ * What a job, one result or one task says of files, as JSON: of about a thousand of them, for an address and its marks have
+ * 250 bytes. A job's record holds it beside its other values.
+ */
+export const MAX_FILE_METADATA_BYTES = 256 * 1024;
+
+/** What a parent knows of files that its input does not name, but a child is told all the same: there may be thousands of children. */
+export const MAX_INHERITED_FILES_BYTES = 16 * 1024;
+
 /** Longest life of an approval link; a question's own deadline may end it sooner. */
 export const MAX_LINK_LIFE_MS = 7 * 86_400_000;
 

@@ -1,4 +1,4 @@
-import type { ResultAck, TaskResult } from "@batuta/worker/protocol";
+import type { ResultAck, TaskOutcome, TaskResult } from "@batuta/worker/protocol";
 import type { Env } from "../../src/env.ts";
 import { callObject } from "../shared/call-object.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -54,7 +54,7 @@ export class Results {
         attempt: report.attempt ?? mine?.attempt,
         lease: report.lease ?? mine?.word,
         workerId,
-        outcome: report.result,
+        outcome: outcomeOf(report),
       }),
     );
     // A later attempt came on offer meanwhile, as what follows from this very result: it stays.
@@ -63,4 +63,9 @@ export class Results {
     if (ack.status !== "ignored" && answered) dispatcher.withdraw(report.task_id);
     return ack;
   }
+}
+
+/** A report's outcome, with what is known of its files wherever the worker put it. */
+function outcomeOf({ result, data_metadata: beside }: TaskResult): TaskOutcome {
+  return beside == null || result.data_metadata != null ? result : { ...result, data_metadata: beside };
 }

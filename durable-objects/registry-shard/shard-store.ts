@@ -97,7 +97,7 @@ export class ShardStore {
    */
   waiting(now: number): WaitingTask[] {
     const rows = this.#sql.exec<{ seq: number; offer: string }>(
-      "SELECT seq, json_remove(offer, '$.params', '$.tracing') AS offer FROM waiting ORDER BY seq",
+      "SELECT seq, json_remove(offer, '$.params', '$.paramsMetadata', '$.tracing') AS offer FROM waiting ORDER BY seq",
     );
     return rows.toArray().map((row) => {
       const { taskId, priority, attempt, since, demand } = waitingTask.parse(JSON.parse(row.offer));

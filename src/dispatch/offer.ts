@@ -1,4 +1,4 @@
-import type { TaskPayload } from "@batuta/worker/protocol";
+import { filesByKey, type TaskPayload } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { JobRecord, Task } from "../job/record.ts";
 import { runTimeMs } from "../job/work.ts";
@@ -11,6 +11,8 @@ export const offer = demand.extend({
   attempt: z.number().int(),
   lease: z.string(),
   params: z.unknown(),
+  /** What is known of the files that the params name. */
+  paramsMetadata: filesByKey.optional(),
   tracing: z.record(z.string(), z.string()),
   priority: z.number(),
   timeoutMs: z.number(),
@@ -39,6 +41,7 @@ export function offerOf(job: JobRecord, task: Task, defaultTimeoutMs: number): O
     lease: task.lease,
     type: request.type,
     params: request.params ?? {},
+    ...(task.paramsMetadata === undefined ? {} : { paramsMetadata: task.paramsMetadata }),
     tracing: { ...job.tracing },
     client: job.client.name,
     priority: request.priority ?? 0,
@@ -62,6 +65,7 @@ export function payloadOf(on: Offer, now: number): TaskPayload {
     task_id: on.taskId,
     type: on.type,
     params: on.params,
+    ...(on.paramsMetadata === undefined ? {} : { params_metadata: on.paramsMetadata }),
     tracing_context: on.tracing,
     priority: on.priority,
     attempt: on.attempt,

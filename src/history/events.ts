@@ -35,6 +35,7 @@ const JOB_EVENT_TYPES = [
   "timer_started",
   "worker_event",
   "sub_blueprint_finished",
+  "files_forgotten",
 ] as const;
 
 /** What can happen to a worker, as history tells it. */

@@ -1,6 +1,7 @@
-import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
+import { filesByKey, jsonObject, type FilesByKey, type JsonObject } from "@batuta/worker/protocol";
 import { z } from "zod";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
+import { FilesError, readFiles, type KnownFiles } from "../job/files.ts";
 import { readInput } from "../job/input.ts";
 import { jsonBytes } from "../job/state-history.ts";
 import { MAX_DURATION_SECONDS, MAX_METADATA_BYTES, MAX_START_AHEAD_MS } from "../limits.ts";
@@ -11,6 +12,8 @@ import { Problem } from "./problem.ts";
 export interface CreateRequest {
   readonly initialData: unknown;
   readonly metadata: JsonObject | null;
+  /** Absent when none was given: the requests of before, repeated, must still be the same. */
+  readonly files?: KnownFiles;
   /** Absent: the client's own; null: none. */
   readonly webhookUrl: string | null | undefined;
   /** Epoch ms. */
@@ -24,6 +27,7 @@ const seconds = z.number().positive().max(MAX_DURATION_SECONDS);
 /** What may stand beside `initial_data`. The model system's clients send null for what they do not want. */
 export const envelopeMembers = {
   metadata: jsonObject.nullish(),
+  data_metadata: filesByKey.nullish(),
   webhook_url: z.string().nullish(),
   start_at: z.iso
     .datetime({ offset: true, error: "must be a time in ISO 8601 with its offset, such as 2027-01-31T08:00:00Z" })
@@ -48,7 +52,7 @@ function isEnvelope(body: unknown): boolean {
 /**
  * Reads the body of a create request: the blueprint's input itself, or an envelope with `initial_data`.
  * @param now epoch ms
- * @throws {Problem} 400 naming the member that is wrong, 413 for metadata that is too large
+ * @throws {Problem} 400 naming the member that is wrong, 413 for metadata or data_metadata that is too large
  */
 export function readCreateRequest(body: unknown, now: number): CreateRequest {
   if (!isEnvelope(body)) return fromEnvelope({ initial_data: body }, now);
@@ -66,6 +70,7 @@ export function fromEnvelope(given: z.infer<typeof envelope>, now: number): Crea
       `The job's metadata is ${metadataBytes} bytes; ${MAX_METADATA_BYTES} are allowed. Put what the job works with into its input.`,
     );
   }
+  const files = filesOf(given.data_metadata ?? null, initialData);
   const at = typeof startAt === "string" ? Date.parse(startAt) : null;
   if (at !== null && at > now + MAX_START_AHEAD_MS) {
     throw new Problem(
@@ -80,11 +85,27 @@ export function fromEnvelope(given: z.infer<typeof envelope>, now: number): Crea
   return {
     initialData,
     metadata,
+    ...(files !== undefined && { files }),
     webhookUrl: given.webhook_url,
     startAt: at,
     dispatchTimeoutSeconds: given.dispatch_timeout ?? null,
     resultTimeoutSeconds: given.result_timeout ?? null,
   };
+}
+
+/** What the client says of its files, whose addresses its input names or the entries themselves. @throws {Problem} */
+function filesOf(given: FilesByKey | null, initialData: unknown): KnownFiles | undefined {
+  try {
+    return readFiles(given, initialData, "the job");
+  } catch (error) {
+    if (!(error instanceof FilesError)) throw error;
+    if (error.key === null) throw new Problem(413, "body_too_large", error.message);
+    throw new Problem(400, "bad_request", error.message, {
+      details: [
+        { path: `data_metadata.${error.key}`, message: "must have a uri, or be the key of a text of initial_data" },
+      ],
+    });
+  }
 }
 
 /**

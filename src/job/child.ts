@@ -1,6 +1,7 @@
 import { jsonObject } from "@batuta/worker/protocol";
 import type { JobCommand } from "./command.ts";
 import type { CreateJob } from "./create.ts";
+import { filesForChild } from "./files.ts";
 import type { ChildOutcome, JobRecord, Task } from "./record.ts";
 
 /** What the child job that does a piece of work is created with. Its input is still to be checked by its blueprint. */
@@ -12,6 +13,7 @@ export function childRequestOf(job: JobRecord, task: Task): CreateJob {
     requestDigest: "",
     tracing: { ...job.tracing },
     metadata: job.metadata,
+    files: filesForChild(job, task),
     region: job.region,
     parent: { jobId: job.id, taskId: task.id, attempt: task.attempt },
     depth: job.depth + 1,

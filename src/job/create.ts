@@ -2,6 +2,7 @@ import type { JsonObject } from "@batuta/worker/protocol";
 import type { CompleteBlueprint, JobClient } from "../blueprint/index.ts";
 import type { Region } from "../registry/regions.ts";
 import { record } from "./events.ts";
+import type { KnownFiles } from "./files.ts";
 import type { JobRecord, ParentLink } from "./record.ts";
 
 /** What a create request carries, after its checks. */
@@ -12,6 +13,7 @@ export interface CreateJob {
   readonly requestDigest: string;
   readonly tracing: Readonly<Record<string, string>>;
   readonly metadata?: JsonObject;
+  readonly files?: KnownFiles | undefined;
   readonly webhookUrl?: string | null;
   readonly region?: Region | null;
   /** Epoch ms; in the past or absent: at once. */
@@ -43,6 +45,7 @@ export function createJob(bp: CompleteBlueprint, input: CreateJob, now: number):
     requestDigest: input.requestDigest,
     initialData: input.initialData,
     metadata: input.metadata ?? {},
+    ...(input.files !== undefined && { files: input.files }),
     webhookUrl: input.webhookUrl ?? null,
     region: input.region ?? null,
     defaultTimeouts: {

@@ -1,3 +1,4 @@
+import { filesOfResult } from "./files.ts";
 import type { ChildOutcome, JobRecord } from "./record.ts";
 import { isEnded } from "./status.ts";
 
@@ -8,5 +9,6 @@ import { isEnded } from "./status.ts";
 export function outcomeOf(job: JobRecord): ChildOutcome {
   const { status, state, result, error } = job;
   if (!isEnded(status)) throw new TypeError(`Job ${job.id} has not ended: it is ${status}.`);
-  return { status, state, result, error };
+  const files = filesOfResult(job);
+  return { status, state, result, error, ...(files !== undefined && { files }) };
 }

@@ -1,8 +1,9 @@
-import type { JsonObject } from "@batuta/worker/protocol";
+import type { FilesByKey, JsonObject } from "@batuta/worker/protocol";
 import type { JobClient, TaskRequest } from "../blueprint/index.ts";
 import type { JobEvent } from "../history/events.ts";
 import type { Region } from "../registry/regions.ts";
 import type { ShardWish } from "../registry/choose-shard.ts";
+import type { KnownFiles } from "./files.ts";
 import type { EndStatus, JobStatus } from "./status.ts";
 import type { Wait } from "./wait.ts";
 
@@ -30,6 +31,8 @@ export interface Task {
   readonly dispatchBy: number | null;
   /** When a result must be there, whatever attempts it took; null for no limit. */
   readonly resultBy: number | null;
+  /** What was known of the files its params name when it was made; absent when nothing was. */
+  readonly paramsMetadata?: FilesByKey;
 }
 
 /** The task of `waiting_for_worker` and `waiting_for_sub_job`. */
@@ -56,6 +59,8 @@ export interface BranchOutcome {
   readonly endedAt: number;
   /** Sequence number of the history event that reports it. */
   readonly eventSeq: number;
+  /** What it says of the files that `data` names. */
+  readonly files?: KnownFiles;
 }
 
 /** A branch that was cancelled has not succeeded either. */
@@ -106,6 +111,8 @@ export interface ChildOutcome {
   readonly state: string;
   readonly result: unknown;
   readonly error: string | null;
+  /** What is known of the files that `result` names. */
+  readonly files?: KnownFiles;
 }
 
 /** A job that is held still: no step begins and no timer runs. */
@@ -142,6 +149,8 @@ export interface JobRecord {
   readonly requestDigest: string;
   readonly initialData: unknown;
   readonly metadata: JsonObject;
+  /** Absent while nothing is known of any file, so that other jobs are no larger for it. */
+  readonly files?: KnownFiles;
   readonly webhookUrl: string | null;
   /** Where its tasks should run that say nothing themselves; null for anywhere. */
   readonly region: Region | null;

@@ -1,4 +1,4 @@
-import type { AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
+import type { Action, AggregationResults, BranchResult, CompleteBlueprint } from "../blueprint/index.ts";
 import { actions, isAction } from "../blueprint/actions.ts";
 import { handlerFor } from "../blueprint/condition.ts";
 import type { Step, StepHandler } from "../blueprint/step.ts";
@@ -7,6 +7,7 @@ import { applyAction } from "./apply-action.ts";
 import { clockOf } from "./clock.ts";
 import { endJob } from "./ending.ts";
 import { record } from "./events.ts";
+import { boundedFiles, FilesError, withBranchFiles } from "./files.ts";
 import { changed, hasFailed, type Branch, type Change, type JobRecord, type Surroundings } from "./record.ts";
 import { retryDelayMs } from "./retry-policy.ts";
 import { jsonBytes } from "./state-history.ts";
@@ -98,11 +99,37 @@ export type StepRun =
       readonly giveUp: (job: JobRecord, around: Surroundings) => Change;
     };
 
+/** What an aggregator's action makes of the job, which learns of the branches' files. @throws {StepError} */
+function applyFanIn(
+  job: JobRecord,
+  bp: CompleteBlueprint,
+  action: Action,
+  branches: readonly Branch[],
+  around: Surroundings,
+): Change {
+  const knowing = withBranchFiles(job, branches);
+  const change = applyAction(knowing, bp, action, around);
+  if (knowing === job) return change;
+  try {
+    return { ...change, record: boundedFiles(change.record, around.now) };
+  } catch (error) {
+    if (error instanceof FilesError) throw new StepError(error.message);
+    throw error;
+  }
+}
+
 /** What a handler's answer makes of the job. */
-function conclude(job: JobRecord, bp: CompleteBlueprint, step: Step, returned: unknown, around: Surroundings): Change {
+function conclude(
+  job: JobRecord,
+  bp: CompleteBlueprint,
+  step: Step,
+  returned: unknown,
+  branches: readonly Branch[],
+  around: Surroundings,
+): Change {
   const value = storable(job, returned);
   if (step.kind !== "end") {
-    if (isAction(value)) return applyAction(job, bp, value, around);
+    if (isAction(value)) return applyFanIn(job, bp, value, branches, around);
     throw new StepError(
       `The handler of state '${job.state}' in blueprint '${bp.name}' returned no action. Return one of ${Object.keys(actions).join(", ")} of actions.`,
     );
@@ -140,16 +167,17 @@ export function runStep(
     const error = `Blueprint '${bp.name}' version ${bp.version} has no state '${job.state}' (the job was created by version ${job.blueprintVersion}).`;
     return { done: changed(endJob(running, { status: "quarantined", error }, around.now)) };
   }
+  const ended = step.kind === "aggregator" ? branches() : [];
   const attempt = (returned: unknown, then: JobRecord, later: Surroundings): Change => {
     try {
-      return conclude(then, bp, step, returned, later);
+      return conclude(then, bp, step, returned, ended, later);
     } catch (thrown) {
       return failHandler(then, thrown, later);
     }
   };
   let value: unknown;
   try {
-    const context = contextOf(running, bp, step.kind === "aggregator" ? aggregate(branches()) : NO_RESULTS);
+    const context = contextOf(running, bp, step.kind === "aggregator" ? aggregate(ended) : NO_RESULTS);
     value = handlerFor(step, context)?.(context);
   } catch (thrown) {
     return { done: failHandler(running, thrown, around) };

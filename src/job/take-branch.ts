@@ -2,13 +2,20 @@ import { MAX_INLINE_BYTES } from "../limits.ts";
 import { finishCancel } from "./cancel.ts";
 import { attemptEnded, record } from "./events.ts";
 import { failureOf, isSpent, retried } from "./failure.ts";
+import { FilesError, readFiles, type KnownFiles } from "./files.ts";
 import { moveTo } from "./move.ts";
 import { hasFailed, type Branch, type Change, type Failure, type JobRecord, type Surroundings } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
 import { whyIgnored, type ReportedResult, type Taken } from "./take-result.ts";
 import { isOut, letGo, placed, withLimits, type OpenBranches } from "./work.ts";
 
-type Outcome = { status: string; data: unknown; error: Failure | null; workerId: string | null };
+type Outcome = {
+  status: string;
+  data: unknown;
+  error: Failure | null;
+  workerId: string | null;
+  files?: KnownFiles;
+};
 
 /** Up to `places` branches that were held back, begun. */
 export function beginQueued(job: JobRecord, open: OpenBranches, places: number, around: Surroundings): Branch[] {
@@ -101,18 +108,35 @@ export function takeBranchResult(
   const late = whyIgnored(job, branch, result);
   const ack = { status: "parallel_branch_result_accepted" } as const;
   if (late !== null || branch === null) return late ?? { ack, change: null };
-  const { status, data } = result.outcome;
+  const { status, data, data_metadata: metadata = null } = result.outcome;
   if (status === "failure") {
     const change = failBranch(job, branch, open, failureOf(result.outcome, around.now), result.workerId, around);
     return { ack, change };
   }
-  const bytes = jsonBytes(data);
-  if (bytes > MAX_INLINE_BYTES) {
-    const message = `The result has data of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`;
+  const unfit = (message: string): Taken => {
     const failure = { code: "PERMANENT_ERROR", message };
     return { ack, change: failBranch(job, branch, open, failure, result.workerId, around) };
+  };
+  const bytes = jsonBytes(data);
+  if (bytes > MAX_INLINE_BYTES) {
+    return unfit(
+      `The result has data of ${bytes} bytes; ${MAX_INLINE_BYTES} are allowed. Return a reference instead of the content.`,
+    );
   }
-  const outcome = { status, data: data ?? null, error: null, workerId: result.workerId };
+  let files: KnownFiles | undefined;
+  try {
+    files = readFiles(metadata, data, "the result");
+  } catch (error) {
+    if (error instanceof FilesError) return unfit(error.message);
+    throw error;
+  }
+  const outcome = {
+    status,
+    data: data ?? null,
+    error: null,
+    workerId: result.workerId,
+    ...(files !== undefined && { files }),
+  };
   return { ack, change: endBranch(job, branch, open, outcome, around) };
 }
 

@@ -1,6 +1,7 @@
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { finishCancel } from "./cancel.ts";
 import { record } from "./events.ts";
+import { FilesError, withFiles } from "./files.ts";
 import { moveTo, targetOf } from "./move.ts";
 import {
   changed,
@@ -53,14 +54,14 @@ function resumeSingle(
     error_message: error,
     result: result ?? null,
   };
-  let stateHistory: JobRecord["stateHistory"];
+  let known: JobRecord;
   try {
-    stateHistory = mergeStateHistory(job, bp, task.into === null ? {} : { [task.into]: entry });
+    const stateHistory = mergeStateHistory(job, bp, task.into === null ? {} : { [task.into]: entry });
+    known = withFiles({ ...told, stateHistory }, outcome.files, around.now);
   } catch (thrown) {
-    if (!(thrown instanceof StateHistoryError)) throw thrown;
+    if (!(thrown instanceof StateHistoryError || thrown instanceof FilesError)) throw thrown;
     return failSingle(told, task, { code: "PERMANENT_ERROR", message: thrown.message }, null, around);
   }
-  const known = { ...told, stateHistory };
   if (failure !== null) return failSingle(known, task, failure, null, around, word);
   const next = targetOf(task.transitions, word);
   if (next !== undefined) return changed(moveTo(known, next, around));
@@ -92,5 +93,7 @@ export function takeChildOutcome(
   if (branch === undefined || branch.child === null || !isOut(branch)) return null;
   const error = failureOfChild(childId, outcome);
   const status = outcome.status === "quarantined" ? "failure" : WORD[outcome.status];
-  return endChildBranch(job, branch, open, { status, data: outcome.result ?? null, error }, around);
+  const { files } = outcome;
+  const ended = { status, data: outcome.result ?? null, error, ...(files !== undefined && { files }) };
+  return endChildBranch(job, branch, open, ended, around);
 }

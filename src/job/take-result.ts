@@ -4,6 +4,7 @@ import { finishCancel } from "./cancel.ts";
 import { endJob } from "./ending.ts";
 import { attemptEnded, record, STOPPED } from "./events.ts";
 import { endFor, failureOf, isSpent, retried } from "./failure.ts";
+import { FilesError, readFiles, withFiles } from "./files.ts";
 import { moveTo, targetOf } from "./move.ts";
 import {
   changed,
@@ -85,7 +86,7 @@ export function takeSingleResult(
   const { task } = job;
   const late = whyIgnored(job, task, result);
   if (late !== null || task === null) return late ?? ignored("stale_task", "The job has no task.");
-  const { status, data } = result.outcome;
+  const { status, data, data_metadata: metadata = null } = result.outcome;
   const mark = job.cancellation !== null || status === "cancelled" ? STOPPED : {};
   const told = record(job, { ...attemptEnded(task, result.workerId, null, around.now), ...mark }, around.now);
   if (job.cancellation !== null) {
@@ -106,10 +107,12 @@ export function takeSingleResult(
     return { ack, change: changed(endJob(told, { status: "failed", error }, around.now)) };
   }
   try {
+    const files = readFiles(metadata, data, "the result");
     const stateHistory = mergeStateHistory(job, bp, data);
-    return { ack, change: changed(moveTo({ ...told, stateHistory }, next, around)) };
+    const knowing = withFiles({ ...told, stateHistory }, files, around.now);
+    return { ack, change: changed(moveTo(knowing, next, around)) };
   } catch (error) {
-    if (!(error instanceof StateHistoryError)) throw error;
+    if (!(error instanceof StateHistoryError || error instanceof FilesError)) throw error;
     const failure = { code: "PERMANENT_ERROR", message: error.message };
     const change = failSingle(job, task, failure, result.workerId, around);
     return { ack: { status: "result_accepted_failure" }, change };

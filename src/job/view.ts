@@ -1,4 +1,5 @@
 import type { JsonObject } from "@batuta/worker/protocol";
+import { filesView } from "./files.ts";
 import { hasFailed, type Branch, type JobRecord } from "./record.ts";
 import { decisionsOf, type Wait } from "./wait.ts";
 
@@ -58,6 +59,7 @@ export function jobView(job: JobRecord, branches: BranchCounts | null, workerId:
     status: job.status,
     initial_data: job.initialData,
     metadata: job.metadata,
+    data_metadata: filesView(job),
     state_history: job.stateHistory,
     result: job.result,
     error_message: job.error,

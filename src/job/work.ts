@@ -4,6 +4,7 @@ import { MAX_CHILD_DEPTH, MAX_INLINE_BYTES } from "../limits.ts";
 import { FIRST_SHARD } from "../registry/shard-plan.ts";
 import { checkedRequest } from "./checked-request.ts";
 import { after, clockOf } from "./clock.ts";
+import { FilesError, filesOfTask } from "./files.ts";
 import type { Branch, JobRecord, MachineSettings, Notice, SingleTask, Surroundings, Task } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
 import { isEnded } from "./status.ts";
@@ -37,6 +38,17 @@ export function placed<T extends Task>(job: JobRecord, task: T, around: Surround
   const { type, region = job.region } = task.request;
   const wish = { taskId: task.id, type, region };
   return { ...task, shard: around.place(wish, stays ? task.shard : undefined) };
+}
+
+/** @throws {StepError} when too much is known of the files that its params name */
+function metadataOf(job: JobRecord, whose: string, params: unknown): Pick<Task, "paramsMetadata"> {
+  try {
+    const paramsMetadata = filesOfTask(job, params, `${whose} of state '${job.state}'`);
+    return paramsMetadata === undefined ? {} : { paramsMetadata };
+  } catch (error) {
+    if (error instanceof FilesError) throw new StepError(error.message);
+    throw error;
+  }
 }
 
 function firstAttempt(job: JobRecord, request: TaskRequest, number: number, around: Surroundings): Task {
@@ -80,7 +92,11 @@ export function newTask(
     ...(dispatchSeconds === null ? {} : { dispatchTimeoutSeconds: request.dispatchTimeoutSeconds ?? dispatchSeconds }),
     ...(resultSeconds === null ? {} : { resultTimeoutSeconds: request.resultTimeoutSeconds ?? resultSeconds }),
   };
-  return withLimits(placed(job, firstAttempt(job, full, number, around), around), clockOf(job, around));
+  const task = {
+    ...firstAttempt(job, full, number, around),
+    ...metadataOf(job, `Task '${request.type}'`, request.params),
+  };
+  return withLimits(placed(job, task, around), clockOf(job, around));
 }
 
 /**
@@ -100,7 +116,9 @@ export function newChild(job: JobRecord, request: ChildRequest, number: number, 
     params: request.initialData ?? {},
     ...(request.timeoutSeconds === undefined ? {} : { resultTimeoutSeconds: request.timeoutSeconds }),
   };
-  return withLimits({ ...firstAttempt(job, work, number, around), child: request.blueprint }, clockOf(job, around));
+  const files = metadataOf(job, `Child '${request.blueprint}'`, request.initialData);
+  const child = { ...firstAttempt(job, work, number, around), child: request.blueprint, ...files };
+  return withLimits(child, clockOf(job, around));
 }
 
 /** True while the present attempt is out: offered, with a worker, or running as a child job. */

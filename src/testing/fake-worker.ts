@@ -1,4 +1,4 @@
-import { taskOutcome, type JsonObject, type TaskOutcome } from "@batuta/worker/protocol";
+import { taskOutcome, type FilesByKey, type JsonObject, type TaskOutcome } from "@batuta/worker/protocol";
 import { asJson } from "./as-json.ts";
 
 /** What a fake worker is told beside the params of its task. */
@@ -7,6 +7,8 @@ export interface FakeTask {
   readonly taskId: string;
   /** 1 for the first hand-over of the task, one more each time it is offered again. */
   readonly attempt: number;
+  /** What is known of the files that the params name; undefined when nothing is. */
+  readonly paramsMetadata?: FilesByKey | undefined;
   /** Aborted when the work is not wanted any more. */
   readonly signal: AbortSignal;
   /** Tells how far the task is, from 0 to 1. */
@@ -39,9 +41,21 @@ export class FakeAnswer {
   }
 }
 
-/** The task is done, and this word says which transition is taken. `success` is what plain data means. */
-export function result(status: string, data?: unknown): FakeAnswer {
-  return new FakeAnswer({ does: "reports", outcome: outcomeOf({ status, ...(data === undefined ? {} : { data }) }) });
+/**
+ * The task is done, and this word says which transition is taken. `success` is what plain data means.
+ * @param dataMetadata what a worker says of the files that the data names, by the keys that lead to them
+ */
+export function result(status: string, data?: unknown, dataMetadata?: FilesByKey): FakeAnswer {
+  return new FakeAnswer({ does: "reports", outcome: doneWith(status, data, dataMetadata) });
+}
+
+/** The outcome of a task that was done. */
+export function doneWith(status: string, data?: unknown, files?: FilesByKey): TaskOutcome {
+  return outcomeOf({
+    status,
+    ...(data === undefined ? {} : { data }),
+    ...(files === undefined ? {} : { data_metadata: files }),
+  });
 }
 
 /**
@@ -97,7 +111,7 @@ function readReturned(returned: unknown): TaskOutcome {
 }
 
 /** An outcome as it reaches the job. */
-export function outcomeOf(outcome: unknown): TaskOutcome {
+function outcomeOf(outcome: unknown): TaskOutcome {
   try {
     return taskOutcome.parse(asJson(outcome));
   } catch (error) {

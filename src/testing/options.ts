@@ -1,4 +1,4 @@
-import type { JsonObject } from "@batuta/worker/protocol";
+import type { FilesByKey, JsonObject } from "@batuta/worker/protocol";
 import type { CompleteBlueprint, JobClient } from "../blueprint/index.ts";
 import type { MachineSettings } from "../job/record.ts";
 import { MAX_TRANSITIONS } from "../limits.ts";
@@ -26,6 +26,8 @@ export interface TestJobOptions {
   readonly random?: number | (() => number);
   readonly client?: Partial<JobClient>;
   readonly metadata?: JsonObject;
+  /** What the client says of files, by the keys of the input that name them, or with their `uri`. */
+  readonly dataMetadata?: FilesByKey;
   /** Where the client is told; `job.notices` has what would be sent there. */
   readonly webhookUrl?: string;
   /** When the job is to begin; default at once. */

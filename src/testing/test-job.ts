@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { CompleteBlueprint } from "../blueprint/index.ts";
 import { catalogOf } from "../blueprint/validate.ts";
+import { readFiles } from "../job/files.ts";
 import { readInput } from "../job/input.ts";
 import { asJson } from "./as-json.ts";
 import { epochMs, msOf, type Duration } from "./duration.ts";
@@ -90,6 +91,7 @@ export class TestJob extends JobUnderTest {
  * const job = await testJob(greet, { input: { name: "Ada" }, workers: { say_hello: ({ name }) => `Hello, ${name}!` } }).run();
  * ```
  * @throws {InputError} for input that the blueprint refuses
+ * @throws {FilesError} for `dataMetadata` that names no files, or too many
  * @throws {BlueprintError} for blueprints that a server would not start with
  */
 export function testJob<Input>(
@@ -114,7 +116,7 @@ function putIntoWorld(bp: CompleteBlueprint, input: unknown, around: TestJobOpti
     random: typeof random === "number" ? () => random : random,
     maxSteps,
   });
-  const { dispatchTimeoutSeconds, resultTimeoutSeconds, metadata } = around;
+  const { dispatchTimeoutSeconds, resultTimeoutSeconds, metadata, dataMetadata = null } = around;
   const job = world.create(bp, {
     id: "job",
     client: { ...CLIENT, ...around.client },
@@ -124,6 +126,7 @@ function putIntoWorld(bp: CompleteBlueprint, input: unknown, around: TestJobOpti
     webhookUrl: around.webhookUrl ?? null,
     startAt: around.startAt === undefined ? null : epochMs(around.startAt),
     ...(metadata === undefined ? {} : { metadata }),
+    files: readFiles(dataMetadata, asJson(input), "the job"),
     ...(dispatchTimeoutSeconds === undefined ? {} : { dispatchTimeoutSeconds }),
     ...(resultTimeoutSeconds === undefined ? {} : { resultTimeoutSeconds }),
   });

@@ -1,7 +1,7 @@
-import type { JsonObject, ResultAck, TaskOutcome } from "@batuta/worker/protocol";
+import type { FilesByKey, JsonObject, ResultAck, TaskOutcome } from "@batuta/worker/protocol";
 import type { Task } from "../job/record.ts";
 import { asJson } from "./as-json.ts";
-import { failure, outcomeOf } from "./fake-worker.ts";
+import { doneWith, failure } from "./fake-worker.ts";
 import type { World } from "./world.ts";
 import type { WorldJob } from "./world-job.ts";
 
@@ -33,6 +33,11 @@ export class TestTask {
     return asJson(this.#task.request.params ?? {});
   }
 
+  /** What the worker is told of the files that the params name; undefined when nothing is known. */
+  get paramsMetadata(): FilesByKey | undefined {
+    return this.#task.paramsMetadata;
+  }
+
   get attempt(): number {
     return this.#task.attempt;
   }
@@ -42,13 +47,14 @@ export class TestTask {
     return this.#then(() => this.#hold());
   }
 
-  succeed(data?: unknown): Promise<ResultAck> {
-    return this.answer("success", data);
+  /** @param dataMetadata what is known of the files that the data names, by the keys that lead to them */
+  succeed(data?: unknown, dataMetadata?: FilesByKey): Promise<ResultAck> {
+    return this.answer("success", data, dataMetadata);
   }
 
   /** @param status the word that says which transition is taken */
-  answer(status: string, data?: unknown): Promise<ResultAck> {
-    return this.#report(outcomeOf({ status, ...(data === undefined ? {} : { data }) }));
+  answer(status: string, data?: unknown, dataMetadata?: FilesByKey): Promise<ResultAck> {
+    return this.#report(doneWith(status, data, dataMetadata));
   }
 
   /** @param code `PERMANENT_ERROR`, `INVALID_INPUT_ERROR`, or any other word for a failure that may pass */

@@ -153,11 +153,12 @@ export class World {
     this.#await(work());
   }
 
-  #taskOf(job: WorldJob, { id, attempt }: Task, signal: AbortSignal): FakeTask {
+  #taskOf(job: WorldJob, { id, attempt, paramsMetadata }: Task, signal: AbortSignal): FakeTask {
     return {
       jobId: job.record.id,
       taskId: id,
       attempt,
+      paramsMetadata,
       signal,
       sendProgress: (progress, message) => job.progress(id, progress, message),
       sendEvent: (type, payload) => {

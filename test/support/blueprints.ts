@@ -3,6 +3,7 @@ import { z } from "zod";
 import { REGIONS } from "../../src/registry/regions.ts";
 import { photos } from "../../blueprints/photos.ts";
 import features from "./feature-blueprints.ts";
+import files from "./file-blueprints.ts";
 
 /** One task, then done: the shortest job there is. */
 const oneTask = blueprint({
@@ -134,4 +135,5 @@ export default [
   internal,
   photos,
   ...features,
+  ...files,
 ] satisfies CompleteBlueprint[];

@@ -140,11 +140,12 @@ async function serve(workers: Readonly<Record<string, FakeWorker>>): Promise<nev
   const socket = await socketWorker(Object.keys(workers), { slots: 10, workerId: unique() });
   for (;;) {
     const task = await socket.task();
-    const { job_id: jobId, task_id: taskId, attempt, type } = task;
+    const { job_id: jobId, task_id: taskId, attempt, type, params_metadata: paramsMetadata } = task;
     const deed = await ask(workers[type] ?? (() => null), z.record(z.string(), z.unknown()).parse(task.params), {
       jobId,
       taskId,
       attempt,
+      paramsMetadata: paramsMetadata ?? undefined,
       signal: new AbortController().signal,
       sendProgress: () => undefined,
       sendEvent: () => undefined,

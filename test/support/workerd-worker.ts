@@ -5,6 +5,7 @@ import {
   PONG,
   serverFrame,
   taskPayload,
+  type FilesByKey,
   type ServerFrame,
   type TaskLimit,
   type TaskPayload,
@@ -19,6 +20,7 @@ interface Report {
   readonly status?: string;
   readonly data?: unknown;
   readonly error?: unknown;
+  readonly data_metadata?: FilesByKey | null | undefined;
 }
 
 /** What a worker says in its hello beside its task types. */

@@ -26,6 +26,16 @@ const second: FakeWorker = (params, { attempt }) => {
   return { params };
 };
 
+/** Tells what it was told of its files, and of the one it makes. */
+const relaying: FakeWorker = ({ part, file, child }, { paramsMetadata }) => {
+  const uri = `s3://made/${JSON.stringify({ part, file, child }).length}`;
+  return result(
+    "success",
+    { told: paramsMetadata ?? null, files: [{ uri }] },
+    { "files[0].uri": { size: uri.length } },
+  );
+};
+
 const STORIES: readonly Story[] = [
   {
     title: "the shipped blueprint, with a torn picture and a busy worker",
@@ -175,6 +185,20 @@ const STORIES: readonly Story[] = [
     input: (type) => ({ blueprint: "limited", initialData: { type } }),
     worker: () => ({ done: true }),
     ends: "finished",
+  },
+  {
+    title: "what is known of files, through a fan-out and a child job",
+    blueprint: "relay_further",
+    input: (type) => ({ type }),
+    worker: relaying,
+    ends: "finished",
+  },
+  {
+    title: "what is said of no file",
+    blueprint: "relay_further",
+    input: (type) => ({ type }),
+    worker: () => result("success", {}, { lost: { size: 1 } }),
+    ends: "failed",
   },
   {
     title: "a child job whose blueprint is not there",

@@ -86,7 +86,7 @@ export async function createForClient(
       key !== undefined && (await callObject(c.env.JOBS, id, (job) => job.createdBefore(requestDigest))) !== null;
     if (!repeated) await spendQuota(c, client, quota);
   }
-  const { metadata, startAt, dispatchTimeoutSeconds, resultTimeoutSeconds } = request;
+  const { metadata, files, startAt, dispatchTimeoutSeconds, resultTimeoutSeconds } = request;
   const created = await callObject(c.env.JOBS, id, (job) =>
     job.create(bp.name, {
       id,
@@ -98,6 +98,7 @@ export async function createForClient(
       region: client.region ?? regionOf(c.req.raw.cf),
       startAt,
       ...(metadata === null ? {} : { metadata }),
+      ...(files === undefined ? {} : { files }),
       ...(dispatchTimeoutSeconds === null ? {} : { dispatchTimeoutSeconds }),
       ...(resultTimeoutSeconds === null ? {} : { resultTimeoutSeconds }),
     }),

@@ -65,6 +65,14 @@ describe("the offer of a task", () => {
     expect(offer.parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
   });
 
+  test("carries what is known of its files, to the worker as well", () => {
+    const paramsMetadata = { file: { uri: "s3://a/f", size: 3, etag: '"e"' } };
+    const one = offerOf(runningJob(), singleTask({ paramsMetadata }), 300_000);
+    expect(offer.parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
+    expect(payloadOf(one, T0).params_metadata).toEqual(paramsMetadata);
+    expect(Object.keys(payloadOf(offerFor("t"), T0))).not.toContain("params_metadata");
+  });
+
   test("of another version of the message is not taken for one of this", () => {
     expect(dispatchMessage.safeParse({ v: 2, shard: "shard-0", offers: [] }).success).toBe(false);
   });

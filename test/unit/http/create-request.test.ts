@@ -11,6 +11,7 @@ const nothing = {
   dispatchTimeoutSeconds: null,
   resultTimeoutSeconds: null,
 };
+const nothingElse = { initialData: null, ...nothing };
 const read = (body: unknown) => readCreateRequest(body, NOW);
 
 function problemOf(body: unknown): Pick<Problem, "status" | "code" | "details"> {
@@ -54,6 +55,36 @@ describe("a body", () => {
       dispatchTimeoutSeconds: 60,
       resultTimeoutSeconds: 0.5,
     });
+  });
+
+  test("may say what is known of the files its input names", () => {
+    const data_metadata = { file: { size: 3 }, "list[0].at": { etag: "e" }, other: { uri: "s3://b/k", sha256: "f" } };
+    const initial_data = { file: "s3://a/f", list: [{ at: "s3://a/g" }] };
+    expect(read({ initial_data, data_metadata })).toEqual({
+      initialData: initial_data,
+      ...nothing,
+      files: { "s3://a/f": { size: 3 }, "s3://a/g": { etag: "e" }, "s3://b/k": { sha256: "f" } },
+    });
+    // A repeated request is told by all of its members: those of before must have no new one.
+    expect(Object.keys(read({ initial_data, data_metadata: null }))).toEqual(Object.keys(nothingElse));
+    expect(Object.keys(read(initial_data))).toEqual(Object.keys(nothingElse));
+  });
+
+  test.each([
+    ["a size that is none", { f: { uri: "s3://a/f", size: -1 } }, "data_metadata.f.size"],
+    ["no object", { f: "s3://a/f" }, "data_metadata.f"],
+    ["no file", { lost: { size: 1 } }, "data_metadata.lost"],
+  ])("must say of files what can be: %s", (_, data_metadata, path) => {
+    expect(problemOf({ initial_data: { f: "x" }, data_metadata })).toMatchObject({
+      status: 400,
+      details: [{ path }],
+    });
+  });
+
+  test("may say no more of files than a job can keep", () => {
+    const sha256 = "f".repeat(64);
+    const many = Array.from({ length: 4_000 }, (_, i) => [`f${i}`, { uri: `s3://a/${i}`, sha256 }]);
+    expect(problemOf({ initial_data: {}, data_metadata: Object.fromEntries(many) })).toMatchObject({ status: 413 });
   });
 
   test("may say null for what it does not want", () => {

@@ -27,6 +27,7 @@ describe("a job as its client sees it", () => {
       status: "waiting_for_worker",
       initial_data: { file: "a.png" },
       metadata: {},
+      data_metadata: {},
       state_history: { step: 1 },
       result: null,
       error_message: "busy",

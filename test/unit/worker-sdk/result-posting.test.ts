@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { undeliverable } from "../../../worker-sdk/src/results/result-posting.ts";
 import { aTask, connectionRefused, HEARTBEAT, problem, RESULT } from "./support/fake-orchestrator.ts";
 import { pass, settle, workerBench } from "./support/worker-bench.ts";
 
@@ -78,6 +79,14 @@ describe("results by HTTP", () => {
     ]);
     await worker.stop();
     await running;
+  });
+
+  it("become one without what was said of files, which may be what is wrong with them", () => {
+    const data_metadata = { file: { uri: "s3://a/f", size: 1 } };
+    const report = { job_id: "j", task_id: "t", attempt: 1, lease: "l", result: { status: "success" }, data_metadata };
+    const failed = undeliverable(report, { message: "HTTP 413", retryable: false });
+    expect(failed).toMatchObject({ job_id: "j", attempt: 1, lease: "l", result: { status: "failure" } });
+    expect(Object.keys(failed)).not.toContain("data_metadata");
   });
 
   it("that no credential opens the door for are tried again later: it may be a slip of the operators", async () => {

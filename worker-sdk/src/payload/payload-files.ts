@@ -3,16 +3,16 @@ import { TaskAbortedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { nodeBuiltins, type NodeBuiltins } from "../node/builtins.ts";
 import type { Outcome } from "../tasks/outcome.ts";
-import type { TaskPayload } from "../protocol/index.ts";
+import { textsIn, type FileMetadata, type TaskPayload } from "../protocol/index.ts";
 import type { Runtime } from "../runtime.ts";
 import { withoutFiles, type TaskFiles, type WithFiles } from "../tasks/task-runner.ts";
-import { checkIntegrity, expectedOf, type FileMetadata } from "./integrity.ts";
+import { checkIntegrity, expectedOf } from "./integrity.ts";
 import { Lanes } from "./lanes.ts";
 import { formatObjectUri, parseObjectUri, safeSegments, type ObjectUri } from "./object-uri.ts";
 import { S3Client } from "./s3-client.ts";
 import type { Stores, StoreSettings } from "./s3-settings.ts";
 import { refuseClashes, TaskFolder } from "./task-folder.ts";
-import { replaceTexts, textsIn } from "./texts.ts";
+import { replaceTexts } from "./texts.ts";
 
 /** Files of all tasks of a worker that travel at the same time. */
 const TRANSFERS_AT_ONCE = 8;
@@ -149,7 +149,7 @@ export class PayloadFiles {
       names.map((name, index) => fetchTo(uri.key + name, targets[index] ?? place, stop)),
     );
     const size = found.reduce((sum, file) => sum + (file.size ?? 0), 0);
-    if (expected?.size !== undefined) checkIntegrity(shown, { size: expected.size }, { size });
+    if (expected !== undefined) checkIntegrity(shown, { size: expected.size }, { size });
     await folder.make();
     await fs.mkdir(path.join(folder.path, ...place), { recursive: true, mode: 0o700 });
     return path.join(folder.path, ...place);

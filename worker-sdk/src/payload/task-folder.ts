@@ -1,6 +1,6 @@
 import { InvalidInputError, PermanentError } from "../errors.ts";
 import type { NodeBuiltins } from "../node/builtins.ts";
-import type { FileMetadata } from "./integrity.ts";
+import type { FileMetadata } from "../protocol/index.ts";
 
 const ROOT = 0;
 

@@ -1,16 +1,3 @@
-/** A text somewhere in a JSON value, with the keys that lead to it, such as `files.0.path`. */
-export interface FoundText {
-  readonly at: string;
-  readonly text: string;
-}
-
-/** All texts of a JSON value, however deep. */
-export function textsIn(value: unknown, path: readonly string[] = []): FoundText[] {
-  if (typeof value === "string") return [{ at: path.join("."), text: value }];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, member]) => textsIn(member, [...path, key]));
-}
-
 /** The value with some of its texts replaced; what has none of them is the same as before. */
 export function replaceTexts(value: unknown, replacements: ReadonlyMap<string, string>): unknown {
   if (typeof value === "string") return replacements.get(value) ?? value;

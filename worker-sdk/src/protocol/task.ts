@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { filesByKey } from "./files.ts";
 import { identifier, jsonObject } from "./identifiers.ts";
 
 /** A task on its way to a worker (spec §5). `attempt` and `lease` come back with the result; workers that do not know them may leave them out. */
@@ -13,6 +14,8 @@ export const taskPayload = z.looseObject({
   lease: z.string(),
   /** Latest time for the result, whole seconds since 1970; absent when the task has no time limit. */
   deadline: z.number().optional(),
+  /** What is known of the files that the params name, each by the keys that lead to its address. Absent when nothing is. */
+  params_metadata: filesByKey.nullish(),
 });
 export type TaskPayload = z.infer<typeof taskPayload>;
 
@@ -40,6 +43,8 @@ export const taskOutcome = z.looseObject({
   status: z.string().default("success"),
   data: z.unknown().optional(),
   error: taskError.nullish(),
+  /** What is known of the files that `data` names. */
+  data_metadata: filesByKey.nullish(),
 });
 export type TaskOutcome = z.infer<typeof taskOutcome>;
 
@@ -51,6 +56,8 @@ export const taskResult = z.looseObject({
   attempt: z.number().int().positive().optional(),
   lease: z.string().optional(),
   result: taskOutcome.default({ status: "success" }),
+  /** As in `result`: workers put it in either place. */
+  data_metadata: filesByKey.nullish(),
 });
 export type TaskResult = z.infer<typeof taskResult>;
 

@@ -81,7 +81,8 @@ export function undeliverable(report: TaskResult, refusal: RequestFailure): Task
     code: "PERMANENT_ERROR",
     message: `The result of the task could not be handed over: ${refusal.message}`,
   });
-  return { ...report, result: { ...result } };
+  const { data_metadata: _files, ...ids } = report;
+  return { ...ids, result: { ...result } };
 }
 
 /** Notes that a result was taken, or that it changed nothing and why. */

@@ -1,4 +1,11 @@
-import { taskOutcome, type ErrorCode, type JsonObject, type TaskPayload, type TaskResult } from "../protocol/index.ts";
+import {
+  taskOutcome,
+  type ErrorCode,
+  type FilesByKey,
+  type JsonObject,
+  type TaskPayload,
+  type TaskResult,
+} from "../protocol/index.ts";
 import { HandlerError, PermanentError } from "../errors.ts";
 import { describeError } from "../logger.ts";
 
@@ -15,7 +22,7 @@ export interface Outcome<Data = unknown> {
   data?: Data | undefined;
   error?: OutcomeError | string | null | undefined;
   /** What is known of files the data names, by the keys that lead to them; made by the worker, not by handlers. */
-  dataMetadata?: Record<string, unknown>;
+  dataMetadata?: FilesByKey;
 }
 
 const OUTCOME_KEYS = new Set(["status", "data", "error"]);
