@@ -199,16 +199,29 @@ export class Dispatcher {
     return true;
   }
 
+  /** The member has given a task back: its slot is free at once, and the lease stays until the job has answered. */
+  reported(member: Member, taskId: string): void {
+    const held = member.leases.get(taskId);
+    if (held === undefined) return;
+    if (held.reported === undefined) this.#free(held);
+    this.#needs.roster.hold(member, { ...held, expiresAt: null, reported: true });
+    this.#needs.roster.refresh(member);
+  }
+
   /** Ends a lease, wherever it is kept, and frees its slot. */
   drop(member: Member, taskId: string): HeldLease | null {
     const { roster, store } = this.#needs;
     const held = roster.release(member, taskId);
     if (held === null) return null;
-    if (this.#throttles.limits(held)) this.#freed.push({ type: held.type, client: held.client });
+    if (held.reported === undefined) this.#free(held);
     if (held.row !== null) store.deleteLease(held.row);
     else roster.keep(member);
     roster.refresh(member);
     return held;
+  }
+
+  #free({ type, client }: HeldLease): void {
+    if (this.#throttles.limits({ type, client })) this.#freed.push({ type, client });
   }
 
   /** Hands the task to the best of those that can take it now; false when nobody can. */

@@ -4,7 +4,7 @@ import type { Rule } from "../../src/dispatch/matching.ts";
 import { MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
-import { candidateOf, takesType, type Member, type Roster } from "./roster.ts";
+import { candidateOf, takesType, workingOn, type Member, type Roster } from "./roster.ts";
 
 interface Parts {
   readonly roster: Roster;
@@ -66,7 +66,7 @@ function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardA
 }
 
 function occupied(member: Member): string {
-  const held = member.leases.size;
+  const held = workingOn(member);
   if (member.slots !== null) return `has ${held} of ${member.slots} tasks at once`;
   return held === 0 ? "does not ask for a task at present" : `has ${held} and does not ask for more at present`;
 }

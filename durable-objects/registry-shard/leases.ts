@@ -138,7 +138,7 @@ export class Leases {
     });
     const keptIds = new Set(kept.map((claim) => claim.task_id));
     for (const held of member.leases.values()) {
-      if (keptIds.has(held.taskId)) continue;
+      if (keptIds.has(held.taskId) || held.reported !== undefined) continue;
       const row = held.row ?? store.addLease(member.id, held, now);
       roster.hold(member, { ...held, row, expiresAt: now });
       this.#needs.alarm.wakeAt(now);
@@ -155,10 +155,18 @@ export class Leases {
   reconcile(member: Member, currentTasks: readonly string[], graceMs: number, now: number): void {
     for (const held of member.leases.values()) {
       const polled = held.row !== null && held.expiresAt === null;
-      if (!polled || held.since > now - graceMs || currentTasks.includes(held.taskId)) continue;
+      if (!polled || held.reported !== undefined || held.since > now - graceMs || currentTasks.includes(held.taskId))
+        continue;
       this.#needs.roster.hold(member, { ...held, expiresAt: now });
       this.#needs.alarm.wakeAt(now);
     }
+  }
+
+  /** A task was given back and its job could not be told: the worker has a while to send its result again. */
+  unanswered(member: Member, held: HeldLease, now: number): void {
+    const expiresAt = now + this.#needs.settings.leaseMs;
+    this.#needs.roster.hold(member, { ...held, expiresAt });
+    this.#needs.alarm.wakeAt(expiresAt);
   }
 
   /** The alarm has gone off: tells the jobs of leases that have run out. Never throws: what could not be told is told again. */
@@ -204,9 +212,13 @@ export class Leases {
     return first;
   }
 
-  /** A lease in an attachment ends with its socket's close event; the job's own check is its backstop. */
+  /**
+   * A lease in an attachment ends with its socket's close event; the job's own check is its backstop. One of a task that
+   * was given back ends with the job's answer.
+   */
   #endOf(member: Member, held: HeldLease): number {
     if (held.expiresAt !== null) return held.expiresAt;
+    if (held.reported !== undefined) return Infinity;
     const own = held.row === null ? Infinity : member.expiresAt;
     return Math.min(own, this.#needs.drainOf(member)?.deadline ?? Infinity);
   }

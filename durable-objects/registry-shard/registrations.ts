@@ -4,7 +4,7 @@ import { countsTasks, learnFrom, saysItHasNone, withoutEnvelope } from "./learn.
 import type { Leases } from "./leases.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { HAND_OVER_MS, type Recalls } from "./recalls.ts";
-import type { Member, Roster } from "./roster.ts";
+import { workingOn, type Member, type Roster } from "./roster.ts";
 import { isLeaving } from "./standing.ts";
 import type { Standings } from "./standings.ts";
 
@@ -83,7 +83,7 @@ export class Registrations {
 
   /** The tasks a worker says it has; undefined when it does not say. */
   #tasksOf(member: Member, update: Heartbeat): readonly string[] | undefined {
-    if (countsTasks(update, member.leases.size)) member.countsTasks = true;
+    if (countsTasks(update, workingOn(member))) member.countsTasks = true;
     return update.current_tasks ?? (member.countsTasks && saysItHasNone(update) ? [] : undefined);
   }
 

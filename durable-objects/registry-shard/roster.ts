@@ -39,6 +39,13 @@ export interface Member {
   /** Long polls that wait for a task; each takes one. */
   readonly polls: Set<WebSocket>;
   readonly leases: Map<string, HeldLease>;
+  /** How many of the leases are `reported`. Kept by the {@link Roster}. */
+  reported: number;
+}
+
+/** How many tasks the member works on. */
+export function workingOn({ leases, reported }: Member): number {
+  return leases.size - reported;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
@@ -59,12 +66,16 @@ export function takesType(member: Member, type: string): boolean {
 /** The types of which it has as many already as it takes at once. */
 function fullOf(member: Member): ReadonlySet<string> {
   const limits = member.slots === null ? member.info?.task_limits : member.socketLimits;
-  return limits === undefined || limits.length === 0 ? NOTHING : fullTasks(limits, member.leases.values());
+  if (limits === undefined || limits.length === 0) return NOTHING;
+  return fullTasks(
+    limits,
+    Iterator.from(member.leases.values()).filter((held) => held.reported === undefined),
+  );
 }
 
 function freeSlots(member: Member): number {
   if (member.barred !== null || member.info === null) return 0;
-  return member.slots === null ? member.polls.size : member.slots - member.leases.size;
+  return member.slots === null ? member.polls.size : member.slots - workingOn(member);
 }
 
 /** The member as matching sees it; null for one that never registered. */
@@ -79,7 +90,7 @@ export function candidateOf(member: Member): Candidate | null {
     tasks: tasksOf(member),
     full: fullOf(member),
     free: freeSlots(member),
-    held: member.leases.size,
+    held: workingOn(member),
     idleSince: member.idleSince,
     turn: member.turn,
   };
@@ -138,6 +149,7 @@ export class Roster {
       turn: 0,
       polls: new Set(),
       leases: new Map(),
+      reported: 0,
     };
     this.#members.set(id, made);
     return made;
@@ -164,15 +176,15 @@ export class Roster {
 
   /** The member has the task, or has it under new terms. */
   hold(member: Member, held: HeldLease): void {
-    this.#count(member.leases.get(held.taskId) ?? null, -1);
-    this.#count(held, 1);
+    this.#count(member, member.leases.get(held.taskId) ?? null, -1);
+    this.#count(member, held, 1);
     member.leases.set(held.taskId, held);
     this.#holders.set(held.taskId, member);
   }
 
   release(member: Member, taskId: string): HeldLease | null {
     const held = member.leases.get(taskId) ?? null;
-    this.#count(held, -1);
+    this.#count(member, held, -1);
     member.leases.delete(taskId);
     if (this.#holders.get(taskId) === member) this.#holders.delete(taskId);
     return held;
@@ -211,8 +223,12 @@ export class Roster {
     return this.#readyTypes.get(member) ?? NOTHING;
   }
 
-  #count(held: HeldLease | null, step: 1 | -1): void {
+  #count(member: Member, held: HeldLease | null, step: 1 | -1): void {
     if (held === null) return;
+    if (held.reported !== undefined) {
+      member.reported += step;
+      return;
+    }
     for (const [scope, name] of [
       ["task_type", held.type],
       ["client", held.client],

@@ -1,5 +1,6 @@
 import type { ServerFrame } from "@batuta/worker/protocol";
-import { attachment, shortLeases, type Attachment, type WorkerAttachment } from "./lease.ts";
+import { MAX_SOCKET_SLOTS } from "../../src/limits.ts";
+import { attachment, shortLeases, type Attachment, type Lease, type WorkerAttachment } from "./lease.ts";
 import type { Member } from "./roster.ts";
 import { hotOf } from "./worker-state.ts";
 
@@ -26,6 +27,14 @@ export function readAttachment(socket: WebSocket): Attachment | null {
   return parsed.success ? parsed.data : null;
 }
 
+/** The leases that the socket is to carry. Those of tasks that were given back take the room that the others leave. */
+function carried(member: Member): Lease[] {
+  const held = [...member.leases.values()].filter(({ row }) => row === null);
+  if (member.reported === 0) return held;
+  const [reported, open] = [held.filter((lease) => lease.reported), held.filter((lease) => !lease.reported)];
+  return [...open, ...reported.slice(0, Math.max(0, MAX_SOCKET_SLOTS - open.length))];
+}
+
 /**
  * Keeps with the socket what must survive the object's hibernation; costs no row. A socket that cannot carry it (16,384
  * bytes) is closed, for its leases would be forgotten without a word.
@@ -43,7 +52,7 @@ export function writeAttachment(member: Member): void {
     idleSince: member.idleSince,
     seenAt: member.seenAt,
     ...(member.signing !== null && { signing: member.signing }),
-    ...shortLeases([...member.leases.values()].filter((held) => held.row === null)),
+    ...shortLeases(carried(member)),
   };
   try {
     member.socket.serializeAttachment(value);

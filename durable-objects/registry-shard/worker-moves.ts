@@ -121,16 +121,20 @@ export class WorkerMoves {
     return isRegion(region) && homeOf(settings.shards, region, id) === name;
   }
 
-  /** What a socket carries gets the grace of one that broke: the worker connects to its new shard. */
+  /**
+   * What a socket carries gets the grace of one that broke: the worker connects to its new shard. So does a task that was
+   * given back, whose job answers this shard.
+   */
   #pack(member: Member, info: WorkerRegistration, now: number): MovingWorker {
     const { settings, standings } = this.#needs;
     const backBy = now + settings.reconnectGraceMs;
     return {
       info,
       expiresAt: member.expiresAt,
-      leases: [...member.leases.values()].map(({ row, expiresAt, ...lease }) => ({
+      leases: [...member.leases.values()].map(({ row, expiresAt, reported, ...lease }) => ({
         lease,
-        expiresAt: row !== null && expiresAt === null ? null : Math.max(expiresAt ?? 0, backBy),
+        expiresAt:
+          row !== null && expiresAt === null && reported === undefined ? null : Math.max(expiresAt ?? 0, backBy),
       })),
       standing: standings.knows(member.id) ? standings.of(member.id) : null,
     };

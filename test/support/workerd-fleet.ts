@@ -6,7 +6,7 @@ import { jobHistory } from "../../src/history/queries.ts";
 import { MAX_LEASE_LOSSES } from "../../src/limits.ts";
 import { call, createJob, unique, viewJob, WORKER } from "./workerd-api.ts";
 import { deliver, jobAlarm, pass, shardAlarm } from "./workerd-clock.ts";
-import { shard, shardRows } from "./workerd-objects.ts";
+import { makeUnreachable, shard, shardRows } from "./workerd-objects.ts";
 import { openSocket, poll, postResult, register, resultOf, type WorkerSocket } from "./workerd-worker.ts";
 
 const SLOTS = 2;
@@ -21,12 +21,21 @@ const ROUNDS = 12;
 export type FleetOp =
   | { readonly do: "create" | "evict" | "deploy" | "time passes" }
   | {
-      readonly do: "finish" | "finish twice" | "fail" | "progress" | "break" | "return" | "forget" | "poll";
+      readonly do:
+        | "finish"
+        | "finish twice"
+        | "finish in vain"
+        | "fail"
+        | "progress"
+        | "break"
+        | "return"
+        | "forget"
+        | "poll";
       readonly pick: number;
     };
 
 /** What may lose a task its worker: a task that has lost too many is given up. */
-const HARMFUL: ReadonlySet<FleetOp["do"]> = new Set(["deploy", "break", "forget"]);
+const HARMFUL: ReadonlySet<FleetOp["do"]> = new Set(["deploy", "break", "forget", "finish in vain"]);
 
 /** A poll that ends at once may cross with a task: that is no loss of a worker. */
 const POLL_HAD_ENDED = "The worker's poll had ended before the task reached it.";
@@ -100,6 +109,9 @@ export class Fleet {
         await this.#connect(hand);
         break;
       }
+      case "finish in vain":
+        await this.#finishInVain(op.pick);
+        break;
       case "finish":
       case "finish twice":
       case "fail":
@@ -195,6 +207,23 @@ export class Fleet {
     if (what === "progress") hand.socket?.send({ type: "progress_update", job_id, task_id, progress: 0.5 });
     else await this.#finish(hand, task, what === "fail" ? { status: "failure", error: "not yet" } : {});
     if (what === "finish twice") await this.#finish(hand, task);
+  }
+
+  /** The job is away when the result comes: the worker keeps it, and is cut off so that it sends it again. */
+  async #finishInVain(pick: number): Promise<void> {
+    const hand = this.#pick(pick, (each) => each.held.size > 0 && (each.polls || each.socket !== null));
+    const task = [...(hand?.held.values() ?? [])][0];
+    if (hand === undefined || task === undefined) return;
+    if (hand.socket !== null) this.#read(hand, await hand.socket.rest());
+    const away = makeUnreachable(task.job_id);
+    if (hand.socket === null) expect(await postResult(hand.id, resultOf(task))).toMatchObject({ status: 500 });
+    else {
+      hand.socket.send({ type: "result", ...resultOf(task) });
+      await hand.socket.closed;
+      this.#read(hand, hand.socket.unread());
+      hand.socket = null;
+    }
+    away.mockRestore();
   }
 
   async #finish(hand: Hand, task: TaskPayload, report: { status?: string; error?: string } = {}): Promise<void> {

@@ -113,6 +113,11 @@ export class WorkerSocket {
     return this.#unread.splice(0);
   }
 
+  /** The frames that came so far and were not taken. */
+  unread(): readonly unknown[] {
+    return this.#unread.splice(0);
+  }
+
   async hello(supportedTasks: readonly string[], { slots = 1, holding = [], ...state }: Hello = {}) {
     this.send({
       type: "hello",

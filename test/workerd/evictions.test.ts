@@ -18,7 +18,7 @@ const peaceful: fc.WeightedArbitrary<FleetOp>[] = [
 ];
 const wild: fc.WeightedArbitrary<FleetOp>[] = [
   { weight: 1, arbitrary: fc.constant({ do: "deploy" }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("break", "return", "forget"), pick }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("break", "return", "forget", "finish in vain"), pick }) },
 ];
 
 /** Operations, and after each of them whether all objects lose their memory. */
