@@ -93,7 +93,8 @@ export class Attempts {
     }
     logs.givenBack(taskId, now);
     dispatcher.drop(holder, taskId);
-    recalls.note(holder, held, now);
+    // Of one that was given back the worker has nothing to stop.
+    if (held.reported === undefined) recalls.note(holder, held, now);
     lines.cancel(holder, taskId, jobId);
     dispatcher.fill(holder, now);
     return leases.isAlive(holder, now);
