@@ -151,8 +151,12 @@ export const STARTS_PER_ALARM = 50;
 /** How long a task's progress may stay in memory before it is written. */
 export const PROGRESS_LINGER_MS = 10_000;
 
-/** Workers that an explanation names, and waiting branches of a fan-out that it looks into. */
+/** Workers that an explanation names, reasons it counts the others by, and waiting branches of a fan-out it looks into. */
 export const MAX_EXPLAINED_WORKERS = 50;
+export const MAX_EXPLAINED_REASONS = 20;
+
+/** What an explanation repeats of a worker's words at once. */
+export const MAX_EXPLAINED_CHARS = 200;
 export const MAX_EXPLAINED_TASKS = 10;
 
 /** Tags, or workers by id, that one task may name: each is looked at for every free worker. */

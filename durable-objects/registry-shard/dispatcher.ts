@@ -118,9 +118,14 @@ export class Dispatcher {
     return placement;
   }
 
+  /** What the task asks of its worker at present. */
+  demandOf(task: Offer): Demand {
+    return this.#ramps.sided(task, task.taskId);
+  }
+
   /** What rules workers out for the task at present. */
   ruleFor(task: Offer, now: number): Rule {
-    const demand = this.#ramps.sided(task, task.taskId);
+    const demand = this.demandOf(task);
     return this.#ramps.rule(demand, ruleOf(demand), now);
   }
 
@@ -260,7 +265,7 @@ export class Dispatcher {
   #enqueue(task: Offer, now: number): Placement {
     const seq = this.#needs.store.addWaiting(task);
     const { taskId, priority, since = now } = task;
-    this.#list.add({ taskId, priority, since, seq }, this.#ramps.sided(task, taskId));
+    this.#list.add({ taskId, priority, since, seq }, this.demandOf(task));
     this.#attempts.set(taskId, task.attempt);
     this.#wakeForTime(now);
     return "waiting";

@@ -1,7 +1,9 @@
 import type { TaskExplanation, WorkersAround, WorkerVerdict } from "../../src/dispatch/explanation.ts";
+import { demandKey } from "../../src/dispatch/demand.ts";
 import type { Offer } from "../../src/dispatch/offer.ts";
 import type { Rule } from "../../src/dispatch/matching.ts";
-import { MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
+import { ReasonCounts } from "../../src/dispatch/reason-counts.ts";
+import { MAX_EXPLAINED_CHARS, MAX_EXPLAINED_WORKERS } from "../../src/limits.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Leases } from "./leases.ts";
 import { candidateOf, takesType, workingOn, type Member, type Roster } from "./roster.ts";
@@ -12,17 +14,32 @@ interface Parts {
   readonly leases: Leases;
 }
 
-/** Says where an attempt is, and why no worker has it. */
-export function explainTask({ roster, dispatcher, leases }: Parts, task: Offer, now: number): TaskExplanation {
+/** Says where attempts are, and why no worker has them. Tasks that ask the same see the same workers. */
+export function explainTasks(parts: Parts, tasks: readonly Offer[], now: number): TaskExplanation[] {
+  const around = new Map<string, WorkersAround>();
+  const seenBy = (task: Offer) => {
+    const key = demandKey(parts.dispatcher.demandOf(task));
+    const known = around.get(key) ?? workersAround(parts, task, now);
+    around.set(key, known);
+    return known;
+  };
+  return tasks.map((task) => explainTask(parts, task, () => seenBy(task), now));
+}
+
+function explainTask(
+  { roster, dispatcher, leases }: Parts,
+  task: Offer,
+  around: () => WorkersAround,
+  now: number,
+): TaskExplanation {
   const holder = roster.holderOf(task.taskId);
   const held = holder?.leases.get(task.taskId);
   if (holder !== null && held?.attempt === task.attempt) {
     return { is: "held", workerId: holder.id, since: held.since, seenAt: leases.heardAt(holder) };
   }
-  const around = workersAround({ roster, dispatcher, leases }, task, now);
   const found = dispatcher.isWaiting(task.taskId, task.attempt) ? dispatcher.lookAt(task.taskId, now) : null;
-  if (found === null) return { is: "unknown", ...around };
-  return { is: "waiting", place: found.place, block: found.block, ...around };
+  if (found === null) return { is: "unknown", ...around() };
+  return { is: "waiting", place: found.place, block: found.block, ...around() };
 }
 
 function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: number): WorkersAround {
@@ -39,15 +56,23 @@ function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: 
       for (const type of member.everTook) otherTypes.add(type);
       continue;
     }
-    verdicts.push({ workerId: member.id, ...verdict(member, task, rule, alive, leases.heardAt(member), now) });
+    const { near, ruledOut } = verdict(member, task, rule, alive, leases.heardAt(member), now);
+    verdicts.push({ workerId: member.id, near, ruledOut: ruledOut === null ? null : short(ruledOut) });
   }
   const nearest = verdicts.toSorted((a, b) => a.near - b.near || (a.workerId < b.workerId ? -1 : 1));
+  const reasons = new ReasonCounts();
+  for (const { ruledOut } of nearest.slice(MAX_EXPLAINED_WORKERS)) reasons.add(ruledOut);
   return {
     workers: nearest.slice(0, MAX_EXPLAINED_WORKERS).map(({ workerId, ruledOut }) => ({ workerId, ruledOut })),
     moreWorkers: Math.max(0, nearest.length - MAX_EXPLAINED_WORKERS),
+    moreReasons: reasons.mostFrequent(),
     otherWorkers,
-    otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS),
+    otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS).map(short),
   };
+}
+
+function short(text: string): string {
+  return text.length > MAX_EXPLAINED_CHARS ? `${text.slice(0, MAX_EXPLAINED_CHARS)}…` : text;
 }
 
 /** @returns the reason, and how near the worker is to taking the task: the smaller, the nearer */

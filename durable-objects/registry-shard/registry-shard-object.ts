@@ -18,7 +18,7 @@ import { MAX_PAGE, MAX_WORKERS_CHARS } from "../../src/limits.ts";
 import type { ShardSummary } from "../../src/registry/shard-summaries.ts";
 import type { ShardQuery, ShardWorkers } from "../../src/registry/worker-pages.ts";
 import type { Placed, TaskWhereabouts, Withdrawn } from "./attempts.ts";
-import { explainTask } from "./explain.ts";
+import { explainTasks } from "./explain.ts";
 import type { DrainOrder, ShardStatus } from "./fleet.ts";
 import { shardParts, type ShardParts } from "./shard-parts.ts";
 import { migrateShard } from "./shard-schema.ts";
@@ -100,8 +100,7 @@ export class RegistryShard extends DurableObject<Env> {
 
   /** Why attempts are not moving: who has them, or what keeps each worker from taking them. */
   explain(offers: Offer[]): TaskExplanation[] {
-    const now = this.#called();
-    return offers.map((task) => explainTask(this.#parts, task, now));
+    return explainTasks(this.#parts, offers, this.#called());
   }
 
   /** The job wants nothing more of these attempts. @returns for each, whether a live worker held it */

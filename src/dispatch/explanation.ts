@@ -1,4 +1,5 @@
 import { MAX_EXPLAINED_WORKERS } from "../limits.ts";
+import { ReasonCounts, type ReasonCount } from "./reason-counts.ts";
 import type { Block } from "./throttles.ts";
 import type { Place } from "./waiting-list.ts";
 
@@ -16,6 +17,8 @@ export interface WorkersAround {
   readonly workers: readonly WorkerVerdict[];
   /** How many more of them there are. */
   readonly moreWorkers: number;
+  /** What rules those out, the most frequent first. Shards of before there were counts say nothing of it. */
+  readonly moreReasons?: readonly ReasonCount[];
   /** Live workers that do not take the type, and what they take instead. */
   readonly otherWorkers: number;
   readonly otherTypes: readonly string[];
@@ -36,18 +39,23 @@ export function withOthers(
   const workers = [...own.workers];
   let { moreWorkers, otherWorkers } = own;
   const otherTypes = new Set(own.otherTypes);
+  const reasons = new ReasonCounts();
+  for (const each of own.moreReasons ?? []) reasons.add(each.ruledOut, each.workers);
   for (const [shard, found] of others) {
     if (found.is === "held") continue;
     for (const verdict of found.workers) workers.push({ ...verdict, shard });
     moreWorkers += found.moreWorkers;
     otherWorkers += found.otherWorkers;
     for (const type of found.otherTypes) otherTypes.add(type);
+    for (const each of found.moreReasons ?? []) reasons.add(each.ruledOut, each.workers);
   }
-  const left = Math.max(0, workers.length - MAX_EXPLAINED_WORKERS);
+  const left = workers.slice(MAX_EXPLAINED_WORKERS);
+  for (const { ruledOut } of left) reasons.add(ruledOut);
   return {
     ...own,
     workers: workers.slice(0, MAX_EXPLAINED_WORKERS),
-    moreWorkers: moreWorkers + left,
+    moreWorkers: moreWorkers + left.length,
+    moreReasons: reasons.mostFrequent(),
     otherWorkers,
     otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS),
   };

@@ -41,7 +41,7 @@ export function explainWork(
       must_end_by: iso(found.since + runTimeMs(task.request, settings.taskTimeoutMs)),
     };
   }
-  const { workers, moreWorkers, otherWorkers, otherTypes } = found;
+  const { workers, moreWorkers, moreReasons = [], otherWorkers, otherTypes } = found;
   return {
     ...common,
     shard: task.shard,
@@ -62,6 +62,7 @@ export function explainWork(
       ...(shard === undefined ? {} : { shard }),
     })),
     more_workers: moreWorkers,
+    more_reasons: moreReasons.map(({ ruledOut, workers: count }) => ({ ruled_out: ruledOut, workers: count })),
     workers_of_other_types: otherWorkers,
     other_types: otherTypes,
   };

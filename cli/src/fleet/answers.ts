@@ -50,6 +50,7 @@ const explainedTask = z.looseObject({
     .array(z.looseObject({ worker_id: z.string(), ruled_out: z.string().nullable(), shard: z.string().optional() }))
     .default([]),
   more_workers: z.number().default(0),
+  more_reasons: z.array(z.looseObject({ ruled_out: z.string().nullable(), workers: z.number() })).default([]),
 });
 
 export const explanation = z.looseObject({

@@ -102,6 +102,19 @@ function taskLines(task: Explanation["tasks"][number], said: string): string[] {
         .map((line) => `  ${line}`),
     );
   }
-  if (task.more_workers > 0) lines.push(`  And ${task.more_workers} more workers.`);
+  if (task.more_workers > 0) lines.push(...moreWorkersLines(task));
   return lines;
+}
+
+/** The workers that are not named, by what rules them out. */
+function moreWorkersLines({ more_workers: more, more_reasons: reasons }: Explanation["tasks"][number]): string[] {
+  if (reasons.length === 0) return [`  And ${more} more workers.`];
+  const counted = reasons.map(({ ruled_out: ruledOut, workers }) => [String(workers), ruledOut ?? "can take it"]);
+  const other = more - reasons.reduce((sum, { workers }) => sum + workers, 0);
+  if (other > 0) counted.push([String(other), "for other reasons"]);
+  const width = Math.max(...counted.map(([count = ""]) => count.length));
+  return [
+    `  And ${more} more workers, by what rules them out (their numbers may differ):`,
+    ...counted.map(([count = "", why = ""]) => `    ${count.padStart(width)}  ${why}`),
+  ];
 }

@@ -23,6 +23,7 @@ describe("a job that waits for a worker", () => {
         { workerId: "gpu-1", ruledOut: "vram 16 < 24" },
       ],
       moreWorkers: 9,
+      moreReasons: [{ ruledOut: "vram 8 < 24", workers: 9 }],
       otherWorkers: 4,
       otherTypes: ["crop"],
     };
@@ -52,6 +53,7 @@ describe("a job that waits for a worker", () => {
             { worker_id: "gpu-1", ruled_out: "vram 16 < 24" },
           ],
           more_workers: 9,
+          more_reasons: [{ ruled_out: "vram 8 < 24", workers: 9 }],
           workers_of_other_types: 4,
           other_types: ["crop"],
         },
