@@ -55,7 +55,10 @@ export default defineConfig({
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
       },
       workerd("workerd", "test/workerd/**/*.test.ts"),
-      workerd("workerd-signed", "test/workerd-signed/**/*.test.ts", { WORKER_SIGNATURES: "required" }),
+      workerd("workerd-signed", "test/workerd-signed/**/*.test.ts", {
+        WORKER_SIGNATURES: "required",
+        ORCHESTRATOR_SECRET_KEY: "signs the tasks of the tests",
+      }),
       workerd("workerd-shards", "test/workerd-shards/**/*.test.ts", { SHARDS: "weur=2, enam=1" }),
       // Real servers and workers mostly wait, so two files run beside each other; chaos has the machine for itself.
       processes("e2e", { maxWorkers: 2, sequence: { groupOrder: 1 } }),

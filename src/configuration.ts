@@ -42,6 +42,8 @@ const variables = z
     SPILL_AFTER_SECONDS: seconds(2),
     /** Whether workers' messages must be signed with their tokens. */
     WORKER_SIGNATURES: z.enum(["off", "required"]).default("off"),
+    /** Signs the tasks that workers are handed; named as published workers name it. */
+    ORCHESTRATOR_SECRET_KEY: z.string().min(16, "must have 16 characters or more").optional(),
     DISPATCH_VIA: z.enum(["auto", "queue"]).default("auto"),
     LOG_LEVEL: z.enum(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]).default("INFO"),
     LOG_FORMAT: z.enum(["json", "text"]).default("json"),
@@ -91,6 +93,8 @@ export interface Configuration {
   readonly spillAfterMs: number;
   /** Whether messages of workers are taken only when they are signed. */
   readonly signedMessages: boolean;
+  /** Tasks are signed with it; null where they are not. */
+  readonly orchestratorSecretKey: string | null;
   readonly dispatchVia: "auto" | "queue";
   readonly logLevel: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
   readonly logFormat: "json" | "text";
@@ -142,6 +146,7 @@ export function readConfiguration(env: Env): Configuration {
     shards: data.shards,
     spillAfterMs: data.SPILL_AFTER_SECONDS * 1000,
     signedMessages: data.WORKER_SIGNATURES === "required",
+    orchestratorSecretKey: data.ORCHESTRATOR_SECRET_KEY ?? null,
     dispatchVia: data.DISPATCH_VIA,
     logLevel: data.LOG_LEVEL,
     logFormat: data.LOG_FORMAT,

@@ -56,6 +56,7 @@ export interface Env {
   FORMER_SHARDS?: string;
   SPILL_AFTER_SECONDS?: string;
   WORKER_SIGNATURES?: string;
+  ORCHESTRATOR_SECRET_KEY?: string;
   DISPATCH_VIA?: string;
   LOG_LEVEL?: string;
   LOG_FORMAT?: string;

@@ -1,3 +1,4 @@
+import type { TaskPayload } from "@batuta/worker/protocol";
 import { payloadOf, type Offer } from "../../src/dispatch/offer.ts";
 import type { Demand } from "../../src/dispatch/demand.ts";
 import { ruleOf, type Candidate, type Rule } from "../../src/dispatch/matching.ts";
@@ -20,6 +21,8 @@ export type Placement = "assigned" | "waiting" | "known";
 interface DispatcherNeeds {
   readonly roster: Roster;
   readonly store: ShardStore;
+  /** Makes of a task what its worker gets, which may be signed. */
+  sign(task: TaskPayload, now: number): TaskPayload;
   /** A lease became a row, whose end needs an alarm. */
   leaseInRow(member: Member): void;
   /** A worker took a task that had to wait. */
@@ -273,7 +276,8 @@ export class Dispatcher {
 
   #handOver(member: Member, task: Offer, now: number): boolean {
     const { roster, store } = this.#needs;
-    const how = handOver(member, task, payloadOf(task, now), { roster, store }, now);
+    const payload = this.#needs.sign(payloadOf(task, now), now);
+    const how = handOver(member, task, payload, { roster, store }, now);
     if (how === "gone") return false;
     this.#throttles.passed(task, now);
     if (how === "by poll") this.#needs.leaseInRow(member);

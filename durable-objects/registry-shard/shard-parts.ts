@@ -1,4 +1,5 @@
 import { readConfiguration } from "../../src/configuration.ts";
+import { signedTask } from "../../src/dispatch/signed-task.ts";
 import type { Env } from "../../src/env.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 import { SeenMessages } from "../../src/access/seen-messages.ts";
@@ -48,6 +49,7 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
     {
       roster,
       store,
+      sign: (task, at) => signedTask(task, settings.orchestratorSecretKey, at),
       leaseInRow: (member) => leases.watch(member),
       takenAtLast: (task, workerId) => outgoing.takenAtLast(task, workerId),
       isThere: (member, at) => leases.isThere(member, at),

@@ -1,10 +1,7 @@
 import { createHmac } from "node:crypto";
-import { canonicalJson, UNSIGNED_MEMBERS } from "@batuta/worker/protocol";
+import { canonicalJson, SIGNED_WITHIN_SECONDS, UNSIGNED_MEMBERS } from "@batuta/worker/protocol";
 import { z } from "zod";
 import { digestToken, sameDigest } from "./token-digest.ts";
-
-/** How far a message's timestamp may be from this clock, before and after. */
-export const SIGNED_WITHIN_SECONDS = 60;
 
 /** A relay adds itself to the chain of an event on its way. */
 const UNSIGNED_OF_EVENT = [...UNSIGNED_MEMBERS, "bubbling_chain"];

@@ -1,4 +1,4 @@
-import { SIGNED_WITHIN_SECONDS } from "./message-signature.ts";
+import { SIGNED_WITHIN_SECONDS } from "@batuta/worker/protocol";
 
 /** How long a message may come again: its timestamp may lie ahead of the clock and then lasts twice as long. */
 const REPEATABLE_MS = 2 * SIGNED_WITHIN_SECONDS * 1000;

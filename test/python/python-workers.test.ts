@@ -146,6 +146,30 @@ function newestOnly(release: () => Release): void {
     await Promise.all([worker.kill("SIGKILL"), after.kill()]);
   });
 
+  test("does the tasks of the server it shares a secret with, and none of another server", async () => {
+    const secret = "known to the worker and one server";
+    const setup = (ORCHESTRATOR_SECRET_KEY: string) =>
+      BatutaServer.start({ environment: { GLOBAL_WORKER_TOKEN: "shared-by-both", ORCHESTRATOR_SECRET_KEY } });
+    const [own, other] = await Promise.all([setup(secret), setup("a secret of another server")]);
+    const [trusting, refusing] = [own, other].map(({ url }) =>
+      startProgram(release(), "newest_worker.py", {
+        ORCHESTRATOR_URL: url,
+        ORCHESTRATOR_SECRET_KEY: secret,
+        WORKER_ID,
+        WORKER_TOKEN: "shared-by-both",
+        HEARTBEAT_INTERVAL: "1",
+      }),
+    );
+    for (const priority of [0, 2.5]) {
+      const id = await own.client().create("one-task", { value: ODD, priority });
+      await own.client().expectJob(id, { status: "finished", state_history: { echoed: ODD } });
+    }
+    const refused = await other.client().create("one-task", { value: ODD });
+    await refusing?.printed(/orchestrator signature verification failed/);
+    await other.client().expectJob(refused, { status: "waiting_for_worker" });
+    await Promise.all([trusting?.kill("SIGKILL"), refusing?.kill("SIGKILL"), own.kill(), other.kill()]);
+  });
+
   describe("where messages must be signed", () => {
     let server: BatutaServer;
     let alice: ApiClient;
@@ -184,6 +208,25 @@ function newestOnly(release: () => Release): void {
       await work();
       expect(proxy.statuses("POST", "/_worker/events")).toEqual([200, 200]);
       expect(proxy.exchanges.filter(({ status }) => status >= 400)).toEqual([]);
+      await worker.kill("SIGKILL");
+    });
+
+    test("signs what it says by its socket too", async () => {
+      const counting = await CountingProxy.start(server.url);
+      const worker = startProgram(release(), "newest_worker.py", {
+        ORCHESTRATOR_URL: counting.url,
+        WORKER_ID,
+        WORKER_TOKEN: server.workerToken,
+        WORKER_ENABLE_WEBSOCKETS: "true",
+        HEARTBEAT_INTERVAL: "1",
+      });
+      await until(() => expect(counting.statuses("GET", SOCKET)).toEqual([101]));
+      const slow = await alice.create("one-task", { type: "slow" });
+      await alice.expectJob(slow, { progress: 0.5, progress_message: "half way: ½" });
+      expect(counting.statuses("POST", "/_worker/events")).toEqual([]);
+      await alice.call("POST", `/jobs/${slow}/cancel`);
+      await alice.expectJob(slow, { status: "cancelled" });
+      expect(worker.output).toMatch(/Cancelled task \S+ by command/);
       await worker.kill("SIGKILL");
     });
 

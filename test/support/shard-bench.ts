@@ -188,6 +188,7 @@ export class ShardBench {
       {
         roster,
         store: this.store,
+        sign: (task) => task,
         leaseInRow: (member) => this.leases.watch(member),
         takenAtLast: () => {},
         isThere: (member, now) => this.leases.isThere(member, now),

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { call, createJob, eventually, expectJob, request, unique, viewJob, WORKER } from "../support/workerd-api.ts";
 import { pass, WAYS } from "../support/workerd-clock.ts";
 import { frameSigner, signedMessage } from "../support/signed-message.ts";
-import { resultOf, WorkerSocket } from "../support/workerd-worker.ts";
+import { flawOfTask } from "../../worker-sdk/src/tasks/task-trust.ts";
+import { poll, resultOf, WorkerSocket } from "../support/workerd-worker.ts";
 
 async function upgrade(path: string, headers: Record<string, string> = WORKER) {
   return exports.default.fetch(request("GET", path, { headers: { Upgrade: "websocket", ...headers } }));
@@ -151,6 +152,29 @@ describe.each(WAYS)("where messages must be signed, %s,", (_, between) => {
     worker.send(text);
     expect(await worker.next("error")).toMatchObject(refusal("Message was taken before"));
   });
+});
+
+test.each(WAYS)("tasks are signed for workers that share a secret with the deployment, %s", async (_, between) => {
+  const secret = "signs the tasks of the tests";
+  const { worker, task, type } = await handedOver();
+  expect(await flawOfTask(task, secret, Date.now())).toBeUndefined();
+  expect(await flawOfTask(task, "another secret", Date.now())).toContain("another ORCHESTRATOR_SECRET_KEY");
+  await between();
+  // One that has to wait is signed when it is handed over.
+  const second = await createJob("one-task", { type });
+  await between();
+  pass(600_000);
+  await worker.result(task);
+  const waited = await worker.task();
+  expect(waited).toMatchObject({ job_id: second, timestamp: Math.floor(Date.now() / 1000) });
+  expect(await flawOfTask(waited, secret, Date.now())).toBeUndefined();
+  await worker.close();
+  const [poller, polled] = [unique(), unique()];
+  await register(poller, [polled]);
+  await createJob("one-task", { type: polled });
+  const fetched = await poll(poller);
+  expect(fetched).not.toBeNull();
+  if (fetched !== null) expect(await flawOfTask(fetched, secret, Date.now())).toBeUndefined();
 });
 
 test("a socket must name its worker, and its session rightly", async () => {

@@ -70,6 +70,13 @@ describe("configure", () => {
     });
   });
 
+  it("gives each orchestrator its own secret of tasks, or the worker's", () => {
+    const orchestrators = [{ url: "https://a.example.com", secretKey: "a's" }, { url: "https://b.example.com" }];
+    const secrets = configure({ orchestrators }, { ORCHESTRATOR_SECRET_KEY: "shared" }).orchestrators;
+    expect(secrets.map(({ secretKey }) => secretKey)).toEqual(["a's", "shared"]);
+    expect(configure({}, {}).orchestrators[0]?.secretKey).toBeUndefined();
+  });
+
   it("puts several orchestrators in the order of their priority, with their own tokens or the worker's", () => {
     const list = [
       { url: "https://far.example.com/", priority: 20 },

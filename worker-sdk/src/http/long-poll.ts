@@ -100,6 +100,10 @@ export class LongPollTransport implements Transport, TaskOrigin {
     if (!reply.ok) logger.debug("progress.not_sent", { error: reply.failure.message });
   }
 
+  get secretKey(): string | undefined {
+    return this.#parts.orchestrator.secretKey;
+  }
+
   now(): number {
     return this.#parts.http.now();
   }

@@ -1,6 +1,12 @@
 /** Members of a message that its signature does not cover. */
 export const UNSIGNED_MEMBERS: readonly string[] = ["security", "_signature"];
 
+/** Members of a task that its own signatures do not cover: the signatures. */
+export const UNSIGNED_TASK_MEMBERS: readonly string[] = ["sig", "orchestrator_signature"];
+
+/** How far the timestamp of a signed message may be from the receiver's clock, before and after. */
+export const SIGNED_WITHIN_SECONDS = 60;
+
 const encoder = new TextEncoder();
 
 /** A number as it was written: a double does not hold every integer. */

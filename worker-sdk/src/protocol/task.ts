@@ -16,6 +16,12 @@ export const taskPayload = z.looseObject({
   deadline: z.number().optional(),
   /** What is known of the files that the params name, each by the keys that lead to its address. Absent when nothing is. */
   params_metadata: filesByKey.nullish(),
+  /** Where the orchestrator signs its tasks: when it handed this one over, whole seconds since 1970. */
+  timestamp: z.number().optional(),
+  /** Covers all members but the signatures. */
+  orchestrator_signature: z.string().optional(),
+  /** Covers what published workers know of a task. */
+  sig: z.string().optional(),
 });
 export type TaskPayload = z.infer<typeof taskPayload>;
 

@@ -36,6 +36,8 @@ export interface WorkerOptions extends ProfileOptions {
   token?: string;
   /** Sign all messages, for orchestrators that take signed messages only. [WORKER_SIGN_MESSAGES; false] */
   signMessages?: boolean;
+  /** What the orchestrator signs its tasks with: tasks that are not signed with it are not done. [ORCHESTRATOR_SECRET_KEY; tasks are believed] */
+  orchestratorSecretKey?: string;
   /** Take tasks over a WebSocket; otherwise by long poll. [WORKER_ENABLE_WEBSOCKETS; true] */
   websockets?: boolean;
   /** Tasks that may run at the same time. [MAX_CONCURRENT_TASKS; 10] */
@@ -142,6 +144,7 @@ export const settingsSchema = z.object({
   orchestratorMode: orchestratorMode.default("FAILOVER"),
   token: headerToken.optional(),
   signMessages: truth.default(false),
+  orchestratorSecretKey: z.string().optional(),
   websockets: truth.default(true),
   maxConcurrentTasks: wholeNumber(1).default(10),
   taskTypeLimits: z.record(z.string(), wholeNumber(0), "must be an object of whole numbers").default({}),
@@ -176,6 +179,7 @@ export const VARIABLES: Record<SettingName, readonly string[]> = {
   orchestratorMode: ["MULTI_ORCHESTRATOR_MODE"],
   token: ["WORKER_INDIVIDUAL_TOKEN", "WORKER_TOKEN"],
   signMessages: ["WORKER_SIGN_MESSAGES"],
+  orchestratorSecretKey: ["ORCHESTRATOR_SECRET_KEY"],
   websockets: ["WORKER_ENABLE_WEBSOCKETS"],
   maxConcurrentTasks: ["MAX_CONCURRENT_TASKS"],
   taskTypeLimits: [],
@@ -219,11 +223,17 @@ export function configure(options: WorkerOptions, environment: Record<string, st
   );
   const stores = readStores(options, environment, problems);
   if (!parsed.success || problems.length > 0) throw new ConfigurationError(problems.join(" "));
-  const { orchestratorUrl, token, ...settings } = parsed.data;
+  const { orchestratorUrl, token, orchestratorSecretKey, ...settings } = parsed.data;
   const orchestrators = settings.orchestrators ?? [{ url: orchestratorUrl, priority: 0, weight: 1 }];
   return {
     ...settings,
-    orchestrators: byPriority(orchestrators.map((each) => ({ ...each, token: each.token ?? token }))),
+    orchestrators: byPriority(
+      orchestrators.map((each) => ({
+        ...each,
+        token: each.token ?? token,
+        secretKey: each.secretKey ?? orchestratorSecretKey,
+      })),
+    ),
     skillDependencies: settings.skillDependencies,
     profile: profileOf(settings, environment),
     stores,

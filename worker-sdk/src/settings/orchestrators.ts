@@ -10,6 +10,8 @@ export interface OrchestratorOptions {
   weight?: number | undefined;
   /** Sent as `X-Worker-Token`; default the worker's token. */
   token?: string | undefined;
+  /** What it signs its tasks with; default the worker's `orchestratorSecretKey`. */
+  secretKey?: string | undefined;
 }
 
 /** One orchestrator the worker takes tasks from. */
@@ -17,6 +19,8 @@ export interface Orchestrator {
   /** Without a slash at its end. */
   readonly url: string;
   readonly token: string | undefined;
+  /** Undefined: its tasks are believed as they are. */
+  readonly secretKey: string | undefined;
   readonly priority: number;
   readonly weight: number;
 }
@@ -56,6 +60,7 @@ const orchestratorList = z
         priority: z.number("must be a number").default(10),
         weight: z.number("must be a number").positive("must be more than 0").default(1),
         token: headerToken.optional(),
+        secretKey: z.string().min(1, "must not be empty").optional(),
       },
       "must be an object with a url",
     ),

@@ -110,6 +110,10 @@ export class SocketTransport implements Transport, TaskOrigin {
     this.#send({ type: "progress_update", ...update });
   }
 
+  get secretKey(): string | undefined {
+    return this.#parts.orchestrator.secretKey;
+  }
+
   now(): number {
     return this.#parts.http.now();
   }

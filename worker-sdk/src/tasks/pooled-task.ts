@@ -14,12 +14,15 @@ import { ProgressReporter } from "./progress-reporter.ts";
 import { settlesWithin, wakeAt } from "../sleep.ts";
 import type { EventAnswer, EventOptions, SendEvent } from "./task-context.ts";
 import type { TaskSurroundings } from "./task-runner.ts";
+import { flawOfTask } from "./task-trust.ts";
 
 /** An event with the name by which a repetition of it is known. */
 export type NamedEvent = WorkerEvent & { event_id: string };
 
 /** Where tasks come from and what becomes of them goes back to. */
 export interface TaskOrigin {
+  /** What the origin signs its tasks with; undefined: they are believed as they are. */
+  readonly secretKey?: string | undefined;
   /** The orchestrator's clock, by which deadlines are meant, epoch milliseconds. */
   now(): number;
   /** Takes the outcome over; from here on it is the origin's duty to bring it home. */
@@ -39,6 +42,8 @@ const EVENT_GRACE_MS = 10_000;
 export class PooledTask {
   readonly task: TaskPayload;
   readonly origin: TaskOrigin;
+  /** Why the task must not be done; undefined where tasks are believed. */
+  readonly flaw: Promise<string | undefined> | undefined;
   /** Whether it runs; else it waits for room. */
   started = false;
   readonly #abort = new AbortController();
@@ -53,6 +58,8 @@ export class PooledTask {
     const { job_id, task_id, deadline } = task;
     this.task = task;
     this.origin = origin;
+    const { secretKey } = origin;
+    this.flaw = secretKey === undefined ? undefined : flawOfTask(task, secretKey, origin.now());
     this.#progress = new ProgressReporter((report) => origin.reportProgress({ job_id, task_id, ...report }));
     this.#log = new JobLog((lines: JobLogLine[]) => origin.sendLog({ job_id, task_id, lines }));
     this.#stopClock = deadline === undefined ? () => {} : wakeAt(deadline * 1000, onDeadline, () => origin.now());

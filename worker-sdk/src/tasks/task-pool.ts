@@ -2,7 +2,7 @@ import type { TaskPayload } from "../protocol/index.ts";
 import type { AbortCause } from "../errors.ts";
 import type { HotCache } from "./hot-cache.ts";
 import type { Logger } from "../logger.ts";
-import { outcomeOfError, type Outcome } from "./outcome.ts";
+import { failure, outcomeOfError, type Outcome } from "./outcome.ts";
 import { PooledTask, type TaskOrigin } from "./pooled-task.ts";
 import type { TaskCatalog } from "./task-catalog.ts";
 import type { Middleware } from "./task-context.ts";
@@ -152,7 +152,12 @@ export class TaskPool {
       addToHotCache: (name: string) => hotCache.add(name),
       removeFromHotCache: (name: string) => hotCache.remove(name),
     };
-    const run = (): Promise<Outcome | undefined> => runTask(catalog.find(type), task, context, middleware, withFiles);
+    const run = async (): Promise<Outcome | undefined> => {
+      const flaw = pooled.flaw === undefined ? undefined : await pooled.flaw;
+      if (flaw === undefined) return await runTask(catalog.find(type), task, context, middleware, withFiles);
+      logger.error("task.not_trusted", { job_id, task_id, attempt, type, error: flaw });
+      return failure({ code: "SECURITY_ERROR", message: flaw });
+    };
     // What was thrown may defy being read, and what traces may fail: neither may cost the worker a place.
     const outcome = await this.#span(task, run).catch(outcomeOfError);
     if (outcome === undefined) {
