@@ -9,6 +9,7 @@ import { jsonLogger, silentLogger, type Logger } from "./logger.ts";
 import { nodeBuiltins } from "./node/builtins.ts";
 import { serveHealth } from "./node/health-server.ts";
 import { OrchestratorLinks } from "./orchestrators/orchestrator-links.ts";
+import { removeLeftovers } from "./payload/leftovers.ts";
 import { payloadFiles } from "./payload/payload-files.ts";
 import { systemRuntime, type Runtime } from "./runtime.ts";
 import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./tasks/task-catalog.ts";
@@ -185,6 +186,7 @@ export class Worker {
     }
     this.#started = true;
     if (this.#stopping !== undefined) return;
+    void removeLeftovers(this.#configuration.payloadDir, this.#logger);
     for (const taskType of this.#limits.unused) this.#logger.warn("limit.of_no_task", { task_type: taskType });
     const links = new OrchestratorLinks({
       configuration: this.#configuration,

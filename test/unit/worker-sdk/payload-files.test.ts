@@ -1,4 +1,14 @@
-import { promises, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  promises,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { TaskAbortedError, Worker, type Outcome } from "../../../worker-sdk/src/index.ts";
@@ -167,7 +177,7 @@ describe("files in results", () => {
       writeFileSync(join(folder, "set", "deep", "2.txt"), "22");
       return { file: join(folder, "a b.txt"), list: [{ again: join(folder, "a b.txt") }, join(folder, "set")], n: 1 };
     });
-    const at = `s3://results/${task.job_id}/${task.task_id}`;
+    const at = `s3://results/${task.job_id}/${task.task_id}/1`;
     expect(outcome.data).toEqual({ file: `${at}/a b.txt`, list: [{ again: `${at}/a b.txt` }, `${at}/set/`], n: 1 });
     const sha256 = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
     const described = { uri: `${at}/a b.txt`, size: 3, sha256, etag: etagOf("one") };
@@ -176,7 +186,7 @@ describe("files in results", () => {
       "list.0.again": described,
       "list.1": { uri: `${at}/set/`, size: 3 },
     });
-    const key = `results/${task.job_id}/${task.task_id}`;
+    const key = `results/${task.job_id}/${task.task_id}/1`;
     expect([s3.text(`${key}/a b.txt`), s3.text(`${key}/set/deep/2.txt`)]).toEqual(["one", "22"]);
     expect(s3.requests).toHaveLength(3);
     expect(readdirSync(directory)).toEqual([]);
@@ -189,8 +199,8 @@ describe("files in results", () => {
       writeFileSync(file, "x".repeat(3_000_000));
       return file;
     });
-    expect(data).toBe("s3://results/j/t/f");
-    expect(s3.objects.get("results/j/t/f")).toHaveLength(3_000_000);
+    expect(data).toBe("s3://results/j/t/1/f");
+    expect(s3.objects.get("results/j/t/1/f")).toHaveLength(3_000_000);
   });
 
   it("must be there, and no links to elsewhere; paths of other places are just texts", async () => {
@@ -237,13 +247,13 @@ describe("a worker", () => {
     const running = worker.run({ handleSignals: false });
     orchestrator.offer(aTask({ type: "shout", job_id: "j", task_id: "t", params: { text: "s3://photos/a.txt" } }));
     await expect.poll(() => orchestrator.results).toHaveLength(1);
-    const uri = "s3://out/j/t/loud.txt";
+    const uri = "s3://out/j/t/1/loud.txt";
     expect(orchestrator.results[0]).toMatchObject({
       result: { status: "success", data: { file: uri } },
       data_metadata: { file: { uri, size: 5, etag: etagOf("WORDS") } },
     });
     expect(orchestrator.results[0]?.result).not.toHaveProperty("dataMetadata");
-    expect(s3.text("out/j/t/loud.txt")).toBe("WORDS");
+    expect(s3.text("out/j/t/1/loud.txt")).toBe("WORDS");
 
     orchestrator.offer(aTask({ type: "shout", params: { text: "s3://photos/none.txt" } }));
     await expect.poll(() => orchestrator.results).toHaveLength(2);
@@ -265,7 +275,7 @@ describe("a worker", () => {
       },
       stopping.signal,
     );
-    expect(data).toBe("s3://results/j/t/f");
+    expect(data).toBe("s3://results/j/t/1/f");
   });
 });
 
@@ -325,6 +335,24 @@ describe("the folder of a task", () => {
       vi.restoreAllMocks();
     },
   );
+
+  it("is shown to be in use while the task runs, and not for longer", async () => {
+    const builtins = nodeBuiltins();
+    const ticks: (() => void)[] = [];
+    const every = vi.spyOn(builtins?.timers ?? globalThis, "setInterval").mockImplementation((tick) => {
+      ticks.push(() => tick());
+      return setTimeout(() => {}, 0);
+    });
+    await around(aTask({ task_id: "t" }), async (_, workspace) => {
+      await workspace();
+      const mark = join(directory, ".t.1.batuta-worker");
+      utimesSync(mark, 1, 1);
+      for (const tick of ticks) tick();
+      await expect.poll(() => statSync(mark).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    });
+    every.mockRestore();
+    expect(readdirSync(directory)).toEqual([]);
+  });
 
   it("is not even made for a task that needs none", async () => {
     await around(aTask({ params: { a: "text" } }), () => {

@@ -3,6 +3,7 @@ import type * as fileSystem from "node:fs";
 import type * as fs from "node:fs/promises";
 import type * as http from "node:http";
 import type * as path from "node:path";
+import type * as timers from "node:timers";
 
 /** The modules of Node that the worker uses where they are there; Bun and Deno have them too. */
 export interface NodeBuiltins {
@@ -11,6 +12,7 @@ export interface NodeBuiltins {
   readonly fs: typeof fs;
   readonly http: typeof http;
   readonly path: typeof path;
+  readonly timers: typeof timers;
 }
 
 /**
@@ -25,6 +27,7 @@ export function nodeBuiltins(): NodeBuiltins | undefined {
     fs: process.getBuiltinModule("node:fs/promises"),
     http: process.getBuiltinModule("node:http"),
     path: process.getBuiltinModule("node:path"),
+    timers: process.getBuiltinModule("node:timers"),
   };
 }
 

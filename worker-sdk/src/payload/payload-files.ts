@@ -185,7 +185,9 @@ export class PayloadFiles {
     signal: AbortSignal,
   ): Promise<FileMetadata & { uri: string }> {
     const { scheme, defaultBucket: bucket } = client.settings;
-    const keyOf = (file: string): string => [task.job_id, task.task_id, file].filter((part) => part !== "").join("/");
+    // An attempt of its own: a worker that was given up must not write over what counts.
+    const place = [task.job_id, task.task_id, String(task.attempt)];
+    const keyOf = (file: string): string => [...place, file].filter((part) => part !== "").join("/");
     const { isFolder, files } = await folder.filesAt(relative);
     const stored = await together(signal, (stop) =>
       files.map((file) =>

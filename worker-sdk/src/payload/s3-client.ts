@@ -8,8 +8,12 @@ import type { StoreSettings } from "./s3-settings.ts";
 
 const ATTEMPTS = 5;
 const RETRY_BOUNDS = { baseMs: 250, capMs: 10_000 };
-/** A transfer that brings nothing for this long is broken off and begun again. */
+/** A transfer in which nothing moves for this long is broken off and begun again. */
 const STALL_MS = 60_000;
+/** The slowest line that is worth waiting for. */
+const SLOWEST_BYTES_PER_MS = 16;
+/** What was taken from a body may still be in buffers on the way to the store, where its pace is not seen. */
+const BUFFERED_BYTES = 4 * 1024 * 1024;
 /** Objects below one prefix that a task may name at once. */
 const MAX_LISTED = 10_000;
 
@@ -99,20 +103,25 @@ export class S3Client {
     const { url, method, headers } = await this.#sign(request);
     const stalled = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const alive = (): void => {
+    let over = false;
+    const alive = (bytesUnderWay = 0): void => {
+      if (over) return;
+      const ms = STALL_MS + bytesUnderWay / SLOWEST_BYTES_PER_MS;
       clearTimeout(timer);
-      timer = setTimeout(() => stalled.abort(new Error(`Nothing came for ${STALL_MS / 1000} s`)), STALL_MS);
+      timer = setTimeout(() => stalled.abort(new Error(`Nothing moved for ${Math.round(ms / 1000)} s`)), ms);
     };
+    // Where a runtime does not read the body through its stream, all of it may be under way.
+    alive(request.body?.size);
+    const body = request.body && watched(request.body, (taken) => alive(Math.min(taken, BUFFERED_BYTES)));
     try {
-      // What is sent may take its time: its pace is not seen from here.
-      if (request.body === undefined) alive();
       const response = await this.#fetch(url.toString(), {
         method,
         headers,
-        ...(request.body !== undefined && { body: request.body }),
+        ...(body !== undefined && { body }),
         redirect: "manual",
         signal: AbortSignal.any([signal, stalled.signal]),
       });
+      alive();
       if (response.ok) return { value: await read(response, alive) };
       const [code = response.statusText] = tagsIn(await response.text(), "Code");
       const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
@@ -121,6 +130,7 @@ export class S3Client {
       if (error instanceof HandlerError) throw error;
       return { message: describeError(error) };
     } finally {
+      over = true;
       clearTimeout(timer);
     }
   }
@@ -141,6 +151,19 @@ export class S3Client {
     });
     return signer.sign();
   }
+}
+
+/** The same content, which tells how many of its bytes have been taken, as they are. */
+function watched(body: Blob, taken: (bytes: number) => void): Blob {
+  let bytes = 0;
+  const count = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      taken(bytes);
+      controller.enqueue(chunk);
+    },
+  });
+  return Object.defineProperty(body.slice(), "stream", { value: () => body.stream().pipeThrough(count) });
 }
 
 const ENTITIES: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&" };

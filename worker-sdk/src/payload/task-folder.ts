@@ -1,8 +1,7 @@
 import { InvalidInputError, PermanentError } from "../errors.ts";
 import type { NodeBuiltins } from "../node/builtins.ts";
 import type { FileMetadata } from "../protocol/index.ts";
-
-const ROOT = 0;
+import { isOwn, markInUse } from "./leftovers.ts";
 
 /**
  * The folder of one attempt at a task, for its files alone. It is made when it is first needed, and nothing of it is left
@@ -12,6 +11,7 @@ export class TaskFolder {
   readonly path: string;
   readonly #builtins: NodeBuiltins;
   #made: Promise<void> | undefined;
+  #unmark: () => Promise<void> = async () => {};
 
   /** @param path of the folder, absolute; an attempt of its own keeps the task's attempts apart */
   constructor(path: string, builtins: NodeBuiltins) {
@@ -101,6 +101,7 @@ export class TaskFolder {
     const { fs, path } = this.#builtins;
     await this.#made.catch(() => undefined);
     await fs.rm(this.path, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    await this.#unmark();
     // The task's own folder goes with its last attempt.
     await fs.rmdir(path.dirname(this.path)).catch(() => undefined);
   }
@@ -109,14 +110,12 @@ export class TaskFolder {
     const { fs, path } = this.#builtins;
     const directory = path.dirname(path.dirname(this.path));
     await fs.mkdir(directory, { recursive: true, mode: 0o700 });
-    // In a folder of somebody else, or behind their link, such as one made beforehand in /tmp, files could be exchanged for links.
-    const own = process.getuid?.() ?? ROOT;
-    for (const { uid: owner } of [await fs.lstat(directory), await fs.stat(directory)]) {
-      if (own === ROOT || owner === ROOT || owner === own) continue;
+    if (!(await isOwn(directory, this.#builtins))) {
       throw new PermanentError(
         `The folder ${directory} belongs to another user. Set payloadDir or WORKER_PAYLOAD_DIR to a folder of your own.`,
       );
     }
+    this.#unmark = await markInUse(this.path, this.#builtins);
     // An attempt that ended with its worker may have left files.
     await fs.rm(this.path, { recursive: true, force: true });
     await fs.mkdir(this.path, { recursive: true, mode: 0o700 });
