@@ -11,7 +11,7 @@ const number = z
 const seconds = (fallback: number) => number.pipe(z.number().positive()).default(fallback);
 const share = (fallback: number) => number.pipe(z.number().min(0).max(1)).default(fallback);
 
-/** The variables an operator may set, with the model system's names and defaults where it has them (reference F.1). */
+/** The variables an operator may set, with Avtomatika's names and defaults where it has them (reference F.1). */
 const variables = z
   .object({
     ENVIRONMENT: z.string().default("production"),

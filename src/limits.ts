@@ -3,7 +3,7 @@
  * Sizes are bytes, durations milliseconds, unless the name says otherwise.
  */
 
-/** Largest HTTP request body. The model system's limit; larger bodies are answered 413. */
+/** Largest HTTP request body. Avtomatika's limit; larger bodies are answered 413. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
 /** How deep lists and objects of a body may be nested. At 5,000 the runtime's stack overflows. */

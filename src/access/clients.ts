@@ -74,7 +74,7 @@ const clientTable = z
         .string({ error: 'Invalid plan type for {table}: the plan is a text. Put quotes around it: plan = "…".' })
         .default("unknown"),
       daily_quota: quotaLimit,
-      /** The model system's name for a monthly quota. */
+      /** Avtomatika's name for a monthly quota. */
       monthly_attempts: quotaLimit,
       params: z
         .record(z.string(), z.unknown(), {

@@ -1,6 +1,6 @@
 import { SCOPE } from "./condition-scope.ts";
 
-/** The model system's condition (reference B.13): one comparison of a field with a value that needs no quotes. */
+/** Avtomatika's condition (reference B.13): one comparison of a field with a value that needs no quotes. */
 const COMPARISON = /^context\.([\p{L}\p{N}_]+)\.([\p{L}\p{N}_]+)\s*(>=|<=|==|!=|>|<)\s*(.+)$/u;
 
 /** `context.initial_data.plan` is CEL as well, `context.initial_data.größe` and `context.initial_data.in` are not. */
@@ -21,7 +21,7 @@ function numberLiteral(text: string): string {
 }
 
 /**
- * What the value may stand for, as CEL literals; null when it is an expression. Where CEL and the model system read the
+ * What the value may stand for, as CEL literals; null when it is an expression. Where CEL and Avtomatika read the
  * same text differently, both readings match: `"5"` is a text there and a number here, `true` the other way round.
  */
 function literals(value: string): readonly string[] | null {
@@ -34,7 +34,7 @@ function literals(value: string): readonly string[] | null {
 }
 
 /**
- * A condition of the model system, `context.<area>.<field> <op> <value>`, as CEL. Every other text is returned as it
+ * A condition of Avtomatika, `context.<area>.<field> <op> <value>`, as CEL. Every other text is returned as it
  * is. The part before the operator keeps its length up to the field, so that a fault is shown at its place.
  */
 export function comparisonToCel(condition: string): string {

@@ -66,7 +66,7 @@ function faultOf(error: unknown, text: string): string {
 }
 
 /**
- * Compiles the text of a condition: CEL, or the one comparison of the model system. Once, when the blueprint is loaded.
+ * Compiles the text of a condition: CEL, or the one comparison of Avtomatika. Once, when the blueprint is loaded.
  * The condition holds when the expression is true; one that cannot be decided with the job's data (a field that is
  * missing, a text compared with a number) does not hold.
  * @returns what is wrong, with the place in the text, when it cannot be compiled

@@ -43,7 +43,7 @@ const file = z.strictObject({
   clients: z.record(z.string(), client).default({}),
 });
 
-/** Rates without a period are by the minute, as the model system's are. */
+/** Rates without a period are by the minute, as Avtomatika's are. */
 const PERIOD_SECONDS = 60;
 
 /** A minute of waiting is worth one step of priority, unless the deployment says otherwise. */

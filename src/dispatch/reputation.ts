@@ -40,7 +40,7 @@ export function verdictOf(ack: ResultAck["status"], outcome: TaskOutcome): Verdi
   return ack === "result_accepted_failure" ? "task_failure" : "success";
 }
 
-/** Four digits, as the model system keeps it: sums of small steps stay exact, and a review comes to rest. */
+/** Four digits, as Avtomatika keeps it: sums of small steps stay exact, and a review comes to rest. */
 function bounded(reputation: number): number {
   const rounded = Math.round(reputation * 10_000) / 10_000;
   return Math.min(HIGHEST, Math.max(LOWEST, rounded));

@@ -7,7 +7,7 @@ import { costOf, type Candidate } from "./matching.ts";
  */
 export type Rank = (worker: Candidate, task: Demand) => readonly number[];
 
-/** Tasks a worker may hold before `overflow` goes on to the next dearer one (DISPATCHER_SOFT_LIMIT of the model system). */
+/** Tasks a worker may hold before `overflow` goes on to the next dearer one (DISPATCHER_SOFT_LIMIT of Avtomatika). */
 const SOFT_LIMIT = 3;
 
 function reputationOf({ info }: Candidate): number {
@@ -84,7 +84,7 @@ function compareIdle(a: Candidate, b: Candidate): number {
 
 /**
  * Chooses among workers that all fit. The choice does not depend on their order. An unknown strategy is `default`, as
- * in the model system.
+ * in Avtomatika.
  */
 export function choose(candidates: Iterable<Candidate>, task: Demand): Candidate | null {
   const rank = ranks.get(task.strategy) ?? warmThenCheap;

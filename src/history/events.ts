@@ -2,7 +2,7 @@ import { JOB_LOG_LEVELS, jsonObject } from "@batuta/worker/protocol";
 import { z } from "zod";
 
 /**
- * What can happen to a job, as history tells it (spec §6). The first six are the model system's words; the rest fill in
+ * What can happen to a job, as history tells it (spec §6). The first six are Avtomatika's words; the rest fill in
  * what it leaves out.
  */
 const JOB_EVENT_TYPES = [

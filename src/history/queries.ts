@@ -21,7 +21,7 @@ export interface JobListing {
   limit: number;
   /** Where the page before ended (`nextCursor`): jobs created meanwhile do not shift the pages. */
   cursor?: string | undefined;
-  /** Rows to skip. For clients of the model system; a cursor costs less. */
+  /** Rows to skip. For clients of Avtomatika; a cursor costs less. */
   offset?: number | undefined;
 }
 

@@ -50,7 +50,7 @@ export async function readText(request: Request): Promise<string> {
 }
 
 /**
- * Reads a JSON body; the content type is not looked at, as in the model system.
+ * Reads a JSON body; the content type is not looked at, as in Avtomatika.
  * @throws {Problem} 400 naming the fault, 408, 413
  */
 export async function readJson(request: Request): Promise<unknown> {

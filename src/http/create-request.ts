@@ -24,7 +24,7 @@ export interface CreateRequest {
 
 const seconds = z.number().positive().max(MAX_DURATION_SECONDS);
 
-/** What may stand beside `initial_data`. The model system's clients send null for what they do not want. */
+/** What may stand beside `initial_data`. Avtomatika's clients send null for what they do not want. */
 export const envelopeMembers = {
   metadata: jsonObject.nullish(),
   data_metadata: filesByKey.nullish(),
@@ -34,7 +34,7 @@ export const envelopeMembers = {
     .nullish(),
   dispatch_timeout: seconds.nullish(),
   result_timeout: seconds.nullish(),
-  /** Of the model system's later generation; has no meaning here. */
+  /** Of Avtomatika's later generation; has no meaning here. */
   security: z.unknown().optional(),
 };
 

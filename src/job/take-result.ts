@@ -19,7 +19,7 @@ import { mergeStateHistory, StateHistoryError } from "./state-history.ts";
 import { isEnded } from "./status.ts";
 import { isOut } from "./work.ts";
 
-/** A result as it reaches the job. Workers of the model system know neither attempt nor lease. */
+/** A result as it reaches the job. Workers of Avtomatika know neither attempt nor lease. */
 export interface ReportedResult {
   readonly taskId: string;
   readonly attempt?: number | undefined;

@@ -86,7 +86,7 @@ const ARBITRARIES: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<C
       ...op("result"),
       pick,
       outcome,
-      /** Workers of the model system send neither attempt nor lease. */
+      /** Workers of Avtomatika send neither attempt nor lease. */
       says: fc.constantFrom("all", "all", ...SAYINGS),
     }),
   ],

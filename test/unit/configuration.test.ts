@@ -16,7 +16,7 @@ function faultsOf(variables: Record<string, string>): string {
 }
 
 describe("the settings", () => {
-  test("have the model system's defaults where it has them", () => {
+  test("have Avtomatika's defaults where it has them", () => {
     expect(read({})).toEqual({
       environment: "production",
       globalWorkerToken: null,

@@ -60,7 +60,7 @@ describe.each(WAYS)("a worker whose shard is another one since there are more, %
     await beat(workerId, { current_tasks: [held.task_id] });
     await jobAlarm(id, 30_000);
     await expectAt(id, { "weur-1": "held" });
-    // Workers of the model system send neither attempt nor lease.
+    // Workers of Avtomatika send neither attempt nor lease.
     const { job_id, task_id } = held;
     const { body } = await postResult(workerId, { job_id, task_id, result: { status: "success", data: {} } });
     expect(body).toMatchObject({ status: "result_accepted_success" });

@@ -173,7 +173,7 @@ test("groups are jobs with the same fault in the same place, the largest first",
 });
 
 describe("over HTTP", () => {
-  test("the list is the client's own, as objects, and as ids where the model system had it", async () => {
+  test("the list is the client's own, as objects, and as ids where Avtomatika had it", async () => {
     const blueprint = unique();
     const at = Date.parse("2027-01-01T00:00:00Z");
     const [first, second, third] = await listed("alice", ...[0, 1, 2].map((n) => ({ blueprint, updated_at: at + n })));

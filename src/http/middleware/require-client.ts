@@ -3,7 +3,7 @@ import { readClientToken } from "../../access/credentials.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
 
-/** Lets only configured clients through (spec §5: `X-Avtomatika-Token`; texts of the model system). */
+/** Lets only configured clients through (spec §5: `X-Avtomatika-Token`; texts of Avtomatika). */
 export const requireClient = createMiddleware<HttpEnv>(async (c, next) => {
   const token = readClientToken(c.req.raw.headers);
   if (token === undefined) throw new Problem(401, "unauthorized", "Missing X-Avtomatika-Token header");

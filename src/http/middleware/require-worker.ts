@@ -111,7 +111,7 @@ const SAME_HEARTBEAT_MS = 5_000;
 
 /**
  * Where the deployment takes signed messages only, refuses any other.
- * @throws {Problem} 403 with the model system's text
+ * @throws {Problem} 403 with Avtomatika's text
  */
 export function requireSignature(c: Context<HttpEnv>, text: string, body: unknown): void {
   if (!c.get("settings").signedMessages) return;

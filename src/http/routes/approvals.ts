@@ -24,7 +24,7 @@ const decisionBody = z.object({
   decided_by: person.nullish(),
 });
 
-/** A body as the model system takes it: an object, whatever else is in it. */
+/** A body as Avtomatika takes it: an object, whatever else is in it. */
 async function readDecision(request: Request) {
   const body = jsonObject.safeParse(await readJson(request));
   if (!body.success) {

@@ -16,7 +16,7 @@ export const reason = z.string().trim().min(1).max(MAX_REASON_CHARS);
 export const stateName = z.string().min(1);
 
 const bodies = {
-  /** The model system's clients may send anything here; it took no notice of it. */
+  /** Avtomatika's clients may send anything here; it took no notice of it. */
   cancel: z.object({ reason: reason.optional() }),
   pause: z.strictObject({ reason }),
   resume: z.strictObject({ reason }),

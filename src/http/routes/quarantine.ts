@@ -132,7 +132,7 @@ async function quarantined(c: Context<HttpEnv>) {
   return turnPage(c, await listQuarantined(c.env.HISTORY_DB, wanted, query.limit)).jobs;
 }
 
-/** `GET /_public/jobs/quarantined`: the ids only (spec §5). The model system shows everyone's to everyone; here they are the client's. */
+/** `GET /_public/jobs/quarantined`: the ids only (spec §5). Avtomatika shows everyone's to everyone; here they are the client's. */
 export async function quarantinedIds(c: Context<HttpEnv>): Promise<Response> {
   return c.json((await quarantined(c)).map((job) => job.job_id));
 }

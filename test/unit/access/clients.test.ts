@@ -38,7 +38,7 @@ describe("a client is found by its token", () => {
     expect(directory(`[clients.shop]\ntoken = "t"\nregion = "weur"`).find("t")?.region).toBe("weur");
   });
 
-  test("in the model system's layout, whose quota is a monthly one", () => {
+  test("in Avtomatika's layout, whose quota is a monthly one", () => {
     const found = directory(`
       [premium_client]
       token = "user_token_vip"

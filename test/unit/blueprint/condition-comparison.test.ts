@@ -5,14 +5,14 @@ import { faultOf, holds } from "./condition-context.ts";
 
 type Scalar = string | number;
 
-/** The value of a condition as the model system reads it (reference B.13). */
+/** The value of a condition as Avtomatika reads it (reference B.13). */
 function modelValue(text: string): Scalar {
   const bare = text.trim().replaceAll(/^["']|["']$/g, "");
   if (/^[+-]?\d+$/.test(bare)) return Number(bare);
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(bare) ? Number(bare) : bare;
 }
 
-/** What the model system answers; undefined where it throws. */
+/** What Avtomatika answers; undefined where it throws. */
 function modelAnswer(field: Scalar, operator: string, text: string): boolean | undefined {
   const value = modelValue(text);
   if (operator === "==") return field === value;
@@ -37,7 +37,7 @@ const quoted = fc
   .tuple(fc.oneof(words, numeral), fc.constantFrom('"', "'"))
   .map(([text, quote]) => `${quote}${text}${quote}`);
 
-describe("a comparison as the model system writes it", () => {
+describe("a comparison as Avtomatika writes it", () => {
   test.each([
     ["context.initial_data.amount >= 100", { amount: 250 }, true],
     ["context.initial_data.amount>=100", { amount: 99.5 }, false],
@@ -84,11 +84,11 @@ describe("a comparison as the model system writes it", () => {
     ["context.initial_data.a != false", false, false],
     ["context.initial_data.a == 'true'", true, false],
     ["context.initial_data.a == null", null, true],
-  ])("matches in both readings where CEL and the model system differ: %s for %j is %s", (condition, a, expected) => {
+  ])("matches in both readings where CEL and Avtomatika differ: %s for %j is %s", (condition, a, expected) => {
     expect(holds(condition, { a })).toBe(expected);
   });
 
-  test("answers what the model system answers, with words, numbers and texts in quotes", () => {
+  test("answers what Avtomatika answers, with words, numbers and texts in quotes", () => {
     const unquoted = fc.oneof(words, numeral).filter((text) => !["true", "false", "null"].includes(text));
     const field = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), words, fc.string());
     fc.assert(
