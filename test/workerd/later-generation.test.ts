@@ -123,7 +123,8 @@ describe.each(WAYS)("a worker of the later generation, %s,", (_, between) => {
     const files = { out: { uri: "s3://b/k", size: 3 } };
     const more = { data: { answer: 42 }, data_metadata: files };
     expect((await worker.result(task, more)).body).toEqual({ status: "accepted", transition: "success_transition" });
-    await expectJob(id, { status: "finished", result: { answer: 42 } });
+    const known = { "s3://b/k": files.out };
+    await expectJob(id, { status: "finished", result: { answer: 42 }, data_metadata: known });
     await between();
     expect(await worker.result(task, more)).toMatchObject({ status: 200, body: { status: "ignored" } });
   });
