@@ -245,7 +245,7 @@ export class Dispatcher {
 
   #bestFor(task: Demand, rule: Rule): Candidate | null {
     const fitting: Candidate[] = [];
-    for (const member of this.#needs.roster.readyFor(task.type)) {
+    for (const member of this.#needs.roster.readyFor(task.type, task.requiredWorkers)) {
       const candidate = candidateOf(member);
       if (candidate !== null && rule(candidate) === null) fitting.push(candidate);
     }

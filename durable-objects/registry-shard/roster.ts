@@ -190,9 +190,17 @@ export class Roster {
     return held;
   }
 
-  /** Members that take this type and have a free slot. */
-  readyFor(type: string): Iterable<Member> {
-    return this.#ready.get(type) ?? [];
+  /**
+   * Members that take this type and have a free slot.
+   * @param only the ids of those that are asked for; none means all
+   */
+  readyFor(type: string, only: readonly string[] = []): Iterable<Member> {
+    const ready = this.#ready.get(type);
+    if (ready === undefined || only.length === 0) return ready ?? [];
+    return [...new Set(only)].flatMap((id) => {
+      const member = this.#members.get(id);
+      return member !== undefined && ready.has(member) ? [member] : [];
+    });
   }
 
   /** To be called whenever something that decides what a member can take has changed. */

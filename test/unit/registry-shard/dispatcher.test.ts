@@ -28,6 +28,19 @@ describe("an offered task", () => {
     expect(shard.sqlite.writes).toEqual([]);
   });
 
+  test("goes to the best of the workers it names, however many others are free", () => {
+    const cost = (n: number) => (n === 9 ? 2 : n === 7 ? 3 : 1);
+    for (let n = 0; n < 20; n += 1) {
+      shard.register(`w${n}`, ["resize"], { cost_per_second: cost(n) });
+      shard.connect(`w${n}`);
+    }
+    expect(shard.offer(offerFor("t", { requiredWorkers: ["w7", "w9", "away"] }))).toBe("assigned");
+    expect(shard.offer(offerFor("u", { requiredWorkers: ["w7"] }))).toBe("assigned");
+    expect(shard.roster.holderOf("t")?.id).toBe("w9");
+    expect(shard.roster.holderOf("u")?.id).toBe("w7");
+    expect(shard.offer(offerFor("v", { requiredWorkers: ["w7"] }))).toBe("waiting");
+  });
+
   test("goes down a waiting poll, whose lease is a row with an alarm, and each poll takes one", () => {
     const poll = shard.poll("w");
     expect(shard.offer(offerFor("t"))).toBe("assigned");

@@ -64,6 +64,8 @@ describe("the roster", () => {
           for (const type of TYPES) {
             const expected = [...roster.all()].filter((each) => couldTake(each, type));
             expect(new Set(roster.readyFor(type))).toEqual(new Set(expected));
+            const named = expected.filter(({ id: each }) => each !== "b").toSorted((a, b) => (a.id < b.id ? -1 : 1));
+            expect([...roster.readyFor(type, ["a", "c", "nobody", "a"])]).toEqual(named);
           }
           for (const each of roster.all()) {
             expect([...roster.typesOf(each)].toSorted()).toEqual(
