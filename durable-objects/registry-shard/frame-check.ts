@@ -68,7 +68,8 @@ export class FrameCheck {
   /** Results, and events that have a name, count once however often they come; they may be sent again as they are. */
   #repeated(frame: WorkerFrame, signature: string, now: number): string | null {
     const isNamed = frame.type === "event" && frame.event_id !== undefined && frame.event_type !== "progress";
-    if (isNamed || frame.type === "result" || this.#seen.note(signature, now)) return null;
+    if (isNamed || frame.type === "result" || this.#seen.note({ signature, request: crypto.randomUUID() }, now))
+      return null;
     return "Message was taken before (replay protection)";
   }
 }

@@ -23,10 +23,14 @@ import type { DrainOrder, ShardStatus } from "./fleet.ts";
 import { shardParts, type ShardParts } from "./shard-parts.ts";
 import { migrateShard } from "./shard-schema.ts";
 import { SOCKET_KEYS_HEADER, SOCKET_SESSION_HEADER } from "../../src/access/sealed-keys.ts";
+import { REPLAYED, type SignedCall } from "../../src/access/seen-messages.ts";
 import type { SocketSigning } from "./lease.ts";
 import { closeQuietly } from "./sockets.ts";
 import type { LogTaken } from "./task-logs.ts";
 import type { MovingWorker, Surrender } from "./worker-moves.ts";
+
+/** Heartbeats of the same second that say the same are the same; they may be a little late. */
+const SAME_HEARTBEAT_MS = 5_000;
 
 /**
  * One shard of the registry: its workers, the tasks that wait for them, their leases and sockets. It brings tasks
@@ -49,18 +53,31 @@ export class RegistryShard extends DurableObject<Env> {
   /**
    * Takes or renews a registration.
    * @param ifKnown does nothing for a worker that is new here: another shard may have it
+   * @param signed where messages are signed: one that was taken before is not taken again
    * @returns whether it was taken
    */
-  register(registration: WorkerRegistration, ifKnown = false): boolean {
-    const { registrations } = this.#parts;
+  register(
+    registration: WorkerRegistration,
+    ifKnown = false,
+    signed: SignedCall | null = null,
+  ): boolean | typeof REPLAYED {
+    const { registrations, seen } = this.#parts;
     if (ifKnown && !registrations.isKnown(registration.worker_id)) return false;
-    registrations.register(registration, this.#called());
+    const now = this.#called();
+    if (signed !== null && !seen.note(signed, now)) return REPLAYED;
+    registrations.register(registration, now);
     return true;
   }
 
-  /** As {@link Registrations.heartbeat}. */
-  heartbeat(workerId: string, update: Heartbeat | null): JsonObject | null {
-    return this.#parts.registrations.heartbeat(workerId, update, this.#called());
+  /** As {@link Registrations.heartbeat}. @param signed as in {@link register} */
+  heartbeat(
+    workerId: string,
+    update: Heartbeat | null,
+    signed: SignedCall | null = null,
+  ): JsonObject | null | typeof REPLAYED {
+    const now = this.#called();
+    if (signed !== null && !this.#parts.seen.note(signed, now, SAME_HEARTBEAT_MS)) return REPLAYED;
+    return this.#parts.registrations.heartbeat(workerId, update, now);
   }
 
   /** Brings a worker's result to its job. */

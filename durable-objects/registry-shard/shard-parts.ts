@@ -99,6 +99,7 @@ export function shardParts(ctx: DurableObjectState, env: Env) {
     logs,
     results,
     lines,
+    seen,
     summary,
     registrations: new Registrations({ roster, dispatcher, leases, standings, outgoing, recalls }),
     attempts: new Attempts({

@@ -4,9 +4,8 @@ import { createMiddleware } from "hono/factory";
 import { z } from "zod";
 import { readWorkerId, readWorkerToken } from "../../access/credentials.ts";
 import { checkSignature } from "../../access/message-signature.ts";
-import { SeenMessages } from "../../access/seen-messages.ts";
+import type { SignedCall } from "../../access/seen-messages.ts";
 import { identifyWorker, ownerOfToken, type WorkerKeys } from "../../access/worker-tokens.ts";
-import { MAX_SEEN_MESSAGES } from "../../limits.ts";
 import { readGivenJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
@@ -98,37 +97,34 @@ export const requireWorkerInBody = createMiddleware<HttpEnv>(async (c, next) => 
     });
   }
   await check(c, parsed.data.worker_id);
-  requireSignature(c, text, body);
+  c.set("signed", requireSignature(c, text, body));
   c.set("body", body);
   await next();
 });
 
-/** Messages that say how a worker is now: an old one must not come to count again. The others count once by their ids. */
-const seen = new SeenMessages(MAX_SEEN_MESSAGES);
-
-/** Heartbeats of the same second that say the same are the same; they may be a little late. */
-const SAME_HEARTBEAT_MS = 5_000;
-
 /**
  * Where the deployment takes signed messages only, refuses any other.
+ * @returns what the shard needs to know the message again; null where messages are not signed
  * @throws {Problem} 403 with Avtomatika's text
  */
-export function requireSignature(c: Context<HttpEnv>, text: string, body: unknown): void {
-  if (!c.get("settings").signedMessages) return;
-  const now = Date.now();
-  const { path, method } = c.req;
+export function requireSignature(c: Context<HttpEnv>, text: string, body: unknown): SignedCall | null {
+  if (!c.get("settings").signedMessages) return null;
   const message = {
     text,
     body,
-    isEvent: path.endsWith("/events"),
+    isEvent: c.req.path.endsWith("/events"),
     workerId: c.get("workerId"),
     keys: c.get("workerKeys"),
   };
-  const checked = checkSignature(message, now);
+  const checked = checkSignature(message, Date.now());
   if (!checked.ok) throw new Problem(403, "not_signed", checked.error);
-  const isRegistration = path.endsWith("/register");
-  if (method === "POST" && !isRegistration) return;
-  if (!seen.note(checked.signature, now, isRegistration ? 0 : SAME_HEARTBEAT_MS)) {
-    throw new Problem(403, "not_signed", "Message was taken before (replay protection)");
-  }
+  return { signature: checked.signature, request: crypto.randomUUID() };
+}
+
+/**
+ * A registration or a heartbeat says how a worker is now: an old one must not count again. Results and events count once by
+ * their ids; progress and log lines of a minute ago do no harm.
+ */
+export function messageReplayed(): Problem {
+  return new Problem(403, "not_signed", "Message was taken before (replay protection)");
 }

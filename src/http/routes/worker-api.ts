@@ -15,6 +15,7 @@ import {
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
+import { REPLAYED } from "../../access/seen-messages.ts";
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_POLL_SECONDS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
@@ -25,6 +26,7 @@ import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import {
+  messageReplayed,
   ownerOfNamelessSocket,
   requireSignature,
   requireWorkerInBody,
@@ -68,13 +70,16 @@ export const workerApi = new Hono<HttpEnv>()
     const registration = checkBody(workerRegistration, c.get("body"), "registration");
     // Kept with the worker, so that it is found again by requests that do not say it.
     const region = regionSaid(c.req.raw, registration.region) ?? registration.region;
-    await atWorkersShard(
+    const signed = c.get("signed");
+    const taken = await atWorkersShard(
       c,
       registration.worker_id,
-      (name, ifKnown) => callShard(c.env, name, (shard) => shard.register({ ...registration, region }, ifKnown)),
-      (taken) => !taken,
+      (name, ifKnown) =>
+        callShard(c.env, name, (shard) => shard.register({ ...registration, region }, ifKnown, signed)),
+      (answer) => answer === false,
       registration.region,
     );
+    if (taken === REPLAYED) throw messageReplayed();
     const { security: _security, ...shown } = registration;
     noteRegistered(c.get("settings").shards, {
       id: registration.worker_id,
@@ -92,19 +97,20 @@ export const workerApi = new Hono<HttpEnv>()
     const text = await readText(c.req.raw);
     const body = readOptionalJson(text);
     const empty = typeof body !== "object" || body === null || Object.keys(body).length === 0;
-    if (!empty) requireSignature(c, text, body);
+    const signed = empty ? null : requireSignature(c, text, body);
     const update = empty ? null : checkBody(heartbeat, body, "heartbeat");
     // The first generation's workers may say any name: it changes nothing.
     if (update !== null && isLaterGeneration(update) && (update["worker_id"] ?? workerId) !== workerId) {
       throw new Problem(403, "forbidden", "Immediate sender ID mismatch");
     }
-    const worker = await atWorkersShard<JsonObject | null>(
+    const worker = await atWorkersShard<JsonObject | null | typeof REPLAYED>(
       c,
       workerId,
-      (name) => callShard(c.env, name, (shard) => shard.heartbeat(workerId, update)),
+      (name) => callShard(c.env, name, (shard) => shard.heartbeat(workerId, update, signed)),
       // A task that this shard does not know may be with another one, where the worker was before.
-      (answer) => answer === null || "cancel_task_ids" in answer,
+      (answer) => answer === null || (answer !== REPLAYED && "cancel_task_ids" in answer),
     );
+    if (worker === REPLAYED) throw messageReplayed();
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
     return c.json(heartbeatAnswer(update, worker));
   })

@@ -74,21 +74,38 @@ describe("a signed message", () => {
 });
 
 describe("messages that were seen", () => {
+  let requests = 0;
+  /** A message, brought by a request of its own unless one is named. */
+  const sent = (signature: string, request = String(++requests)) => ({ signature, request });
+
   test("are known again as long as their time allows", () => {
     const seen = new SeenMessages(10);
-    expect(seen.note("a", 0)).toBe(true);
-    expect(seen.note("a", 119_999)).toBe(false);
-    expect(seen.note("a", 120_000)).toBe(true);
+    expect(seen.note(sent("a"), 0)).toBe(true);
+    expect(seen.note(sent("a"), 119_999)).toBe(false);
+    expect(seen.note(sent("a"), 120_000)).toBe(true);
   });
 
   test("may be the same for a moment", () => {
     const seen = new SeenMessages(10);
-    expect([seen.note("a", 0, 5), seen.note("a", 4, 5), seen.note("a", 5, 5)]).toEqual([true, true, false]);
+    expect([seen.note(sent("a"), 0, 5), seen.note(sent("a"), 4, 5), seen.note(sent("a"), 5, 5)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  test("may come again with the request that brought them", () => {
+    const seen = new SeenMessages(10);
+    expect([seen.note(sent("a", "r"), 0), seen.note(sent("a", "r"), 1), seen.note(sent("a"), 2)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   test("are forgotten, oldest first, when there are too many", () => {
     const seen = new SeenMessages(2);
-    for (const signature of ["a", "b", "c"]) expect(seen.note(signature, 0)).toBe(true);
-    expect([seen.note("c", 1), seen.note("a", 1)]).toEqual([false, true]);
+    for (const signature of ["a", "b", "c"]) expect(seen.note(sent(signature), 0)).toBe(true);
+    expect([seen.note(sent("c"), 1), seen.note(sent("a"), 1)]).toEqual([false, true]);
   });
 });
