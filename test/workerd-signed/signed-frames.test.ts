@@ -1,10 +1,21 @@
-import { exports } from "cloudflare:workers";
+import {
+  createExecutionContext,
+  evictAllDurableObjects,
+  runInDurableObject,
+  waitOnExecutionContext,
+} from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { app } from "../../src/app.ts";
 import { call, createJob, eventually, expectJob, request, unique, viewJob, WORKER } from "../support/workerd-api.ts";
 import { pass, WAYS } from "../support/workerd-clock.ts";
 import { frameSigner, signedMessage } from "../support/signed-message.ts";
+import { shard } from "../support/workerd-objects.ts";
 import { flawOfTask } from "../../worker-sdk/src/tasks/task-trust.ts";
 import { poll, resultOf, WorkerSocket } from "../support/workerd-worker.ts";
+
+const attachment = z.looseObject({ signing: z.object({ keys: z.string() }) });
 
 async function upgrade(path: string, headers: Record<string, string> = WORKER) {
   return exports.default.fetch(request("GET", path, { headers: { Upgrade: "websocket", ...headers } }));
@@ -181,6 +192,36 @@ test("a socket must name its worker, and its session rightly", async () => {
   expect((await upgrade("/_worker/ws")).status).toBe(403);
   expect((await upgrade("/_worker/ws/w?session=no%20blanks")).status).toBe(400);
   expect((await upgrade("/_worker/ws", { "X-Worker-Token": "individual-token" })).status).toBe(101);
+});
+
+test("a socket whose frames could not be checked is not opened", async () => {
+  const { SIGNING_SECRET: _secret, ...without } = env;
+  const context = createExecutionContext();
+  const asked = request("GET", "/_worker/ws/w", { headers: { Upgrade: "websocket", ...WORKER } });
+  const response = await app.fetch(asked, without, context);
+  await waitOnExecutionContext(context);
+  expect(response.status).toBe(501);
+  expect(await response.json()).toMatchObject({ error: expect.stringContaining("SIGNING_SECRET") });
+});
+
+test.each([
+  ["was opened before frames had to be signed", () => undefined],
+  ["was opened under another secret", (keys: string) => ({ keys: `A${keys}`, session: null, seq: 0 })],
+])("a worker whose socket %s is to connect again, and keeps what it has", async (_, changed) => {
+  const { id, type, worker, task } = await handedOver();
+  await runInDurableObject(shard(), (_object, state) => {
+    for (const socket of state.getWebSockets(worker.workerId)) {
+      const { signing, ...said } = attachment.parse(socket.deserializeAttachment());
+      socket.serializeAttachment({ ...said, signing: changed(signing.keys) });
+    }
+  });
+  await evictAllDurableObjects({ webSockets: "hibernate" });
+  worker.send({ type: "result", ...resultOf(task) });
+  expect(await worker.closed).toMatchObject({ code: 1012 });
+  const back = await open(worker.workerId, { session: unique() });
+  expect(await back.hello([type], { holding: [task] })).toMatchObject({ current_tasks: [task.task_id] });
+  expect(await back.result(task)).toMatchObject({ status: "result_accepted_success" });
+  await expectJob(id, { status: "finished" });
 });
 
 test("a signature of one second counts for a minute", async () => {

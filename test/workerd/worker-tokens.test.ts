@@ -207,4 +207,32 @@ describe("a deployment that takes signed messages only", () => {
       await send("POST", "/_worker/workers/register", message, { "X-Worker-Token": own.access_token }),
     ).toMatchObject(refusal("Invalid cryptographic signature"));
   });
+
+  test("knows what a worker with a token of its own signs with, also once its short-lived one was renewed", async () => {
+    const ask = async (path: string, headers: Record<string, string>, json: object) =>
+      tokens.parse((await callWith(required, "POST", path, { headers, json })).body);
+    const first = await ask(
+      "/_worker/auth/token",
+      { "X-Worker-Token": "individual-token" },
+      { worker_id: "own-token" },
+    );
+    const second = await ask("/_worker/auth/token/refresh", {}, { refresh_token: first.refresh_token });
+    for (const { access_token: token } of [first, second]) {
+      expect(token).not.toContain("individual-token");
+      for (const key of ["individual-token", token]) {
+        const body = signed({ worker_id: "own-token", key }, key);
+        expect(await send("POST", "/_worker/workers/register", body, { "X-Worker-Token": token })).toMatchObject({
+          status: 200,
+        });
+      }
+      const forged = signed({ worker_id: "own-token" }, "worker-token");
+      expect(await send("POST", "/_worker/workers/register", forged, { "X-Worker-Token": token })).toMatchObject(
+        refusal("Invalid cryptographic signature"),
+      );
+      const cut = token.replace(/\.[\w-]+(?=\.[\w-]+$)/, "");
+      expect(await send("POST", "/_worker/workers/register", forged, { "X-Worker-Token": cut })).toMatchObject({
+        status: 401,
+      });
+    }
+  });
 });

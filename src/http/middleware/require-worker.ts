@@ -5,7 +5,7 @@ import { z } from "zod";
 import { readWorkerId, readWorkerToken } from "../../access/credentials.ts";
 import { checkSignature } from "../../access/message-signature.ts";
 import type { SignedCall } from "../../access/seen-messages.ts";
-import { identifyWorker, ownerOfToken, type WorkerKeys } from "../../access/worker-tokens.ts";
+import { identifyWorker, ownerOfToken, type WorkerIdentity, type WorkerKeys } from "../../access/worker-tokens.ts";
 import { readGivenJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
@@ -31,11 +31,11 @@ function senderMismatch(path: string, sender: string, named: string): Problem {
 /** A worker whose short-lived token was renewed on the way goes on to sign with the one it was started with. */
 function signingKeys(
   { directory, globalToken }: WorkerKeys,
-  { workerId, shortLived }: { readonly workerId: string | undefined; readonly shortLived: boolean },
+  { workerId, shortLived, madeFrom }: Extract<WorkerIdentity, { ok: true }>,
   token: string,
 ): string[] {
-  const startedWith = shortLived && globalToken !== null && !directory.has(workerId ?? "") ? [globalToken] : [];
-  return [token, ...startedWith];
+  const startedWith = madeFrom ?? (directory.has(workerId ?? "") ? null : globalToken);
+  return shortLived && startedWith !== null ? [token, startedWith] : [token];
 }
 
 /**

@@ -5,8 +5,8 @@ import { readWorkerId, readWorkerToken } from "../../access/credentials.ts";
 import {
   identifyWorker,
   issueTokens,
-  ownerOfRefreshToken,
   ownerOfToken,
+  readRefreshToken,
   type IssuedTokens,
 } from "../../access/worker-tokens.ts";
 import { readJsonOrNothing } from "../body.ts";
@@ -45,16 +45,19 @@ export const workerAuth = new Hono<HttpEnv>()
         "Name the worker in the header X-Worker-ID: 1 to 128 letters, digits, '_' or '-'.",
       );
     }
-    return c.json(issued(issueTokens(keys, workerId.data, Date.now())), 200, { "Cache-Control": "no-store" });
+    // A deployment has but a digest of a worker's own token, and that worker may go on to sign with it.
+    const told = c.get("settings").signedMessages && keys.directory.has(workerId.data) ? (token ?? null) : null;
+    return c.json(issued(issueTokens(keys, workerId.data, Date.now(), told)), 200, { "Cache-Control": "no-store" });
   })
   .post("/auth/token/refresh", async (c) => {
     const keys = await workerKeys(c);
     const body = refreshing.safeParse(await readJsonOrNothing(c.req.raw));
     if (!body.success) throw new Problem(400, "bad_request", "Missing refresh_token in payload");
     if (keys.signingSecret === null) return c.json(issued(null));
-    const owner = ownerOfRefreshToken(keys, body.data.refresh_token, Date.now());
-    if (owner === null) throw new Problem(403, "forbidden", "Unauthorized: Invalid refresh token (not found)");
+    const read = readRefreshToken(keys, body.data.refresh_token, Date.now());
+    if (read === null) throw new Problem(403, "forbidden", "Unauthorized: Invalid refresh token (not found)");
+    const { owner, madeFrom = null } = read;
     const asked = readWorkerId(c.req.raw.headers) ?? owner;
     if (asked !== owner) throw new Problem(403, "forbidden", "Unauthorized: Invalid refresh token (owner mismatch)");
-    return c.json(issued(issueTokens(keys, owner, Date.now())), 200, { "Cache-Control": "no-store" });
+    return c.json(issued(issueTokens(keys, owner, Date.now(), madeFrom)), 200, { "Cache-Control": "no-store" });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { identifyWorker, issueTokens, ownerOfRefreshToken, ownerOfToken } from "../../../src/access/worker-tokens.ts";
+import { identifyWorker, issueTokens, ownerOfToken, readRefreshToken } from "../../../src/access/worker-tokens.ts";
 import { parseWorkers } from "../../../src/access/workers.ts";
 
 const NOW = 1_800_000_000_000;
@@ -47,12 +47,12 @@ describe.each(["own", "any_one-else"])("the short-lived tokens of %s", (workerId
 
   test("are not taken for each other", () => {
     expect(identifyWorker(keys, workerId, refresh, NOW)).toMatchObject({ ok: false, status: 401 });
-    expect(ownerOfRefreshToken(keys, access, NOW)).toBeNull();
+    expect(readRefreshToken(keys, access, NOW)).toBeNull();
   });
 
   test("can be refreshed for a day", () => {
-    expect(ownerOfRefreshToken(keys, refresh, NOW + 24 * HOUR - 1)).toBe(workerId);
-    expect(ownerOfRefreshToken(keys, refresh, NOW + 24 * HOUR)).toBeNull();
+    expect(readRefreshToken(keys, refresh, NOW + 24 * HOUR - 1)?.owner).toBe(workerId);
+    expect(readRefreshToken(keys, refresh, NOW + 24 * HOUR)).toBeNull();
   });
 
   test.each([
@@ -60,7 +60,7 @@ describe.each(["own", "any_one-else"])("the short-lived tokens of %s", (workerId
     ["the deployment's secret", keysOf(`[workers.own]\ntoken = "individual"`, { signingSecret: "another secret" })],
   ])("are worthless once %s is another", (_, changed) => {
     expect(identifyWorker(changed, workerId, access, NOW)).toMatchObject({ ok: false, status: 401 });
-    expect(ownerOfRefreshToken(changed, refresh, NOW)).toBeNull();
+    expect(readRefreshToken(changed, refresh, NOW)).toBeNull();
   });
 
   test("cannot be changed", () => {
@@ -73,9 +73,26 @@ describe.each(["own", "any_one-else"])("the short-lived tokens of %s", (workerId
       [kind, mark, workerId, until, ""],
     ]) {
       expect(identifyWorker(keys, undefined, forged.join("."), NOW).ok).toBe(false);
-      expect(ownerOfRefreshToken(keys, forged.join("."), NOW)).toBeNull();
+      expect(readRefreshToken(keys, forged.join("."), NOW)).toBeNull();
     }
   });
+});
+
+test("tokens that tell what they were made from tell the deployment alone", () => {
+  const issued = issueTokens(keys, "own", NOW, "individual");
+  const { access_token: access = "", refresh_token: refresh = "" } = issued ?? {};
+  expect(identifyWorker(keys, "own", access, NOW)).toMatchObject({ ok: true, madeFrom: "individual" });
+  expect(readRefreshToken(keys, refresh, NOW)).toEqual({ owner: "own", madeFrom: "individual" });
+  expect(Buffer.from(access.split(".")[4] ?? "", "base64url").toString("latin1")).not.toContain("individual");
+  const [kind, mark, id, until, sealed = "", mac] = access.split(".");
+  const other = issueTokens(keys, "own", NOW, "another")?.access_token.split(".")[4];
+  for (const changed of [
+    [kind, mark, id, until, mac],
+    [kind, mark, id, until, other, mac],
+    [kind, mark, id, until, `${sealed}A`, mac],
+  ]) {
+    expect(identifyWorker(keys, "own", changed.join("."), NOW).ok).toBe(false);
+  }
 });
 
 test("there are none without a secret, or for a worker without a token", () => {
