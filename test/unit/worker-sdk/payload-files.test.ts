@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   promises,
   existsSync,
@@ -147,6 +148,8 @@ describe("files in params", () => {
     expect(readdirSync(directory)).toEqual([]);
     const right = { a: { size: 3, etag: etagOf("cat").toUpperCase() }, b: { size: 9 } };
     expect(await contents({ a: "s3://photos/a" }, { params_metadata: right })).toEqual({ a: "cat" });
+    const moved = { a: { size: 3, etag: "other", sha256: createHash("sha256").update("cat").digest("hex") } };
+    expect(await contents({ a: "s3://photos/a" }, { params_metadata: moved })).toEqual({ a: "cat" });
   });
 
   it("stop to travel when the work is no longer wanted", async () => {
