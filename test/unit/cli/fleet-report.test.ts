@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { explanation, shard, worker } from "../../../cli/src/fleet/answers.ts";
-import { commandParams, drainBody, printing } from "../../../cli/src/fleet/options.ts";
+import { commandParams, drainBody, printing, warnOfAway, workerQuery } from "../../../cli/src/fleet/options.ts";
 import { explanationReport, shardsReport, workerReport, workersReport } from "../../../cli/src/fleet/report.ts";
 
 const AT = Date.UTC(2026, 10, 28, 12);
@@ -150,4 +150,25 @@ test("a drain without anything has an empty body; params are a JSON object or no
   expect(commandParams({}, "c")).toBeUndefined();
   expect(commandParams({ params: '{"a":1}' }, "c")).toEqual({ a: 1 });
   for (const params of ["[1]", "x", "2"]) expect(() => commandParams({ params }, "c")).toThrow("JSON object");
+});
+
+test("filters of workers are asked for in the server's words, and need a value", () => {
+  expect(workerQuery({ "task-type": "cut", "worker-type": "gpu", json: true }, "c")).toEqual({
+    task_type: "cut",
+    worker_type: "gpu",
+  });
+  expect(() => workerQuery({ shard: "" }, "c")).toThrow("--shard needs a value");
+});
+
+test.each([
+  [[], []],
+  [["oc-0"], ["Shard oc-0 did not answer: its workers are not among these. Try again later.\n"]],
+  [
+    ["oc-0", "w\u001b[2J"],
+    ["Shards oc-0, w?[2J did not answer: their workers are not among these. Try again later.\n"],
+  ],
+])("a list without the shards %j says so on stderr", (shards, lines) => {
+  const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  warnOfAway(shards);
+  expect(stderr.mock.calls.flat()).toEqual(lines);
 });
