@@ -58,6 +58,9 @@ export const MAX_LEASE_LOSSES = 5;
 /** Rows of one page of a listing. */
 export const MAX_PAGE = 1_000;
 
+/** How long a list waits for one shard: one that hangs must not hold up what the others have. */
+export const SHARD_ANSWER_MS = 5_000;
+
 /** Workers in one answer, as characters of JSON: what a worker says of itself may be long. */
 export const MAX_WORKERS_CHARS = 4 * 1024 * 1024;
 

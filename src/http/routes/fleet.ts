@@ -7,7 +7,7 @@ import { mapLimit, PARALLEL_CALLS } from "../../../durable-objects/shared/map-li
 import { tellWorkerEvent } from "../../history/tell-worker.ts";
 import { MAX_COMMAND_BYTES, MAX_DRAIN_SECONDS, MAX_REASON_CHARS } from "../../limits.ts";
 import { log } from "../../observability/log.ts";
-import { callShard } from "../../registry/call-shard.ts";
+import { callShard, callShardInTime } from "../../registry/call-shard.ts";
 import { checkBody, readJson, readJsonOrNothing } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
@@ -155,7 +155,7 @@ export const fleetApi = new Hono<HttpEnv>()
     // Whoever looks at the shards may do so because one of them is away.
     const shards = await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => {
       try {
-        return { name, ...(await callShard(c.env, name, (shard) => shard.status())) };
+        return { name, ...(await callShardInTime(c.env, name, (shard) => shard.status())) };
       } catch (error) {
         return { name, error: error instanceof Error ? error.message : String(error) };
       }

@@ -2,7 +2,7 @@ import { jsonObject, type JsonObject } from "@batuta/worker/protocol";
 import { Hono } from "hono";
 import { z } from "zod";
 import { MAX_PAGE } from "../../limits.ts";
-import { callShard } from "../../registry/call-shard.ts";
+import { callShardInTime } from "../../registry/call-shard.ts";
 import { REGIONS } from "../../registry/regions.ts";
 import { hintOf } from "../../registry/shard-plan.ts";
 import { workerPage } from "../../registry/worker-pages.ts";
@@ -42,7 +42,7 @@ export const workersApi = new Hono<HttpEnv>().get("/workers", async (c) => {
     workerType: wanted.worker_type ?? null,
   };
   const page = await workerPage(names, { ...filter, limit, cursor }, (name, query) =>
-    callShard(c.env, name, (registry) => registry.workerPage(query)),
+    callShardInTime(c.env, name, (registry) => registry.workerPage(query)),
   );
   const { workers, away } = turnPage(c, page);
   nameAway(c, away);
