@@ -220,7 +220,7 @@ describe("a deployment that takes signed messages only", () => {
     for (const { access_token: token } of [first, second]) {
       expect(token).not.toContain("individual-token");
       for (const key of ["individual-token", token]) {
-        const body = signed({ worker_id: "own-token", key }, key);
+        const body = signed({ worker_id: "own-token", installed_software: { nonce: unique() } }, key);
         expect(await send("POST", "/_worker/workers/register", body, { "X-Worker-Token": token })).toMatchObject({
           status: 200,
         });
