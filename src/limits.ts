@@ -176,5 +176,8 @@ export const MAX_LOG_FIELDS_CHARS = 4_000;
 /** Lines in one queue message; the rest of it is less than 2,000 bytes. */
 export const MAX_LOG_MESSAGE_BYTES = MAX_QUEUE_MESSAGE_BYTES - 2_000;
 
+/** What a worker says of itself, as its history keeps it; the rest of the queue message is less than 1,000 bytes. */
+export const MAX_WORKER_SNAPSHOT_BYTES = MAX_QUEUE_MESSAGE_BYTES - 1_000;
+
 /** Signed messages that a shard remembers, so as not to take them again: 5,000 workers in two minutes, about 150 bytes each. */
 export const MAX_SEEN_MESSAGES = 40_000;

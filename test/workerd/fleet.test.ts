@@ -47,6 +47,15 @@ async function lossesOf(id: string): Promise<(string | null)[]> {
   return history.parse(body).flatMap(({ event_type: type, error }) => (type === "task_lost" ? [error] : []));
 }
 
+/** What history has of a worker, by the kind of event. */
+async function eventsOf(workerId: string) {
+  await deliver("history");
+  const sql =
+    "SELECT event_type, worker_info_snapshot AS said FROM worker_events WHERE worker_id = ? ORDER BY created_at";
+  const { results } = await env.HISTORY_DB.prepare(sql).bind(workerId).all<{ event_type: string; said: string }>();
+  return Object.fromEntries(results.map(({ event_type, said }) => [event_type, JSON.parse(said)]));
+}
+
 const waits = (id: string) => eventually(() => shardRows("waiting", id)).toBe(1);
 const failure = (code: string) => ({ status: "failure", error: { code, message: "no" } });
 
@@ -242,20 +251,21 @@ test("what is done to a worker, and that it is forgotten, is in its history", as
   await createJob("one-task", { type });
   await poll(other);
   await shardAlarm(TTL_MS);
-  const events = async () => {
-    await deliver("history");
-    const sql =
-      "SELECT event_type, worker_info_snapshot AS said FROM worker_events WHERE worker_id = ? ORDER BY created_at";
-    const { results } = await env.HISTORY_DB.prepare(sql).bind(workerId).all<{ event_type: string; said: string }>();
-    return Object.fromEntries(results.map(({ event_type, said }) => [event_type, JSON.parse(said)]));
-  };
-  await eventually(events).toMatchObject({
+  await eventually(() => eventsOf(workerId)).toMatchObject({
     registered: { worker_id: workerId },
     drained: { by: "admin", reason: "new disk" },
     undrained: { by: "admin" },
     reputation_reset: { by: "admin" },
     status_update: { worker_id: workerId, status: "offline" },
     expired: { worker_id: workerId },
+  });
+});
+
+test("a worker that says more of itself than history keeps is in its history", async () => {
+  const workerId = unique();
+  await register(workerId, { notes: "n".repeat(120_000) });
+  await eventually(() => eventsOf(workerId)).toMatchObject({
+    registered: { omitted: expect.stringMatching(/^The worker said 120\d{3} bytes of itself; 119000 are kept\.$/) },
   });
 });
 
