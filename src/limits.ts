@@ -181,3 +181,6 @@ export const MAX_WORKER_SNAPSHOT_BYTES = MAX_QUEUE_MESSAGE_BYTES - 1_000;
 
 /** Signed messages that a shard remembers, so as not to take them again: 5,000 workers in two minutes, about 150 bytes each. */
 export const MAX_SEEN_MESSAGES = 40_000;
+
+/** How long a job tells a shard that is away what it is to let go of: longer than any worker waits for a shard. */
+export const RELEASE_KEPT_MS = 24 * 60 * 60_000;

@@ -12,9 +12,9 @@ export function chunks<T>(items: readonly T[], size: number): T[][] {
  * @returns for each task its shard's answer; null while that shard is away
  * @throws what the first shard failed with, when all are away
  */
-export async function askShards<Answer>(
-  tasks: readonly Task[],
-  call: (shard: string, some: readonly Task[]) => Promise<Answer[]>,
+export async function askShards<Asked extends Pick<Task, "id" | "attempt" | "shard">, Answer>(
+  tasks: readonly Asked[],
+  call: (shard: string, some: readonly Asked[]) => Promise<Answer[]>,
 ): Promise<(Answer | null)[]> {
   const answers = new Map<string, Answer>();
   const failures: unknown[] = [];

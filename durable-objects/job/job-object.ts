@@ -14,6 +14,7 @@ import { outcomeOf } from "../../src/job/outcome.ts";
 import { changed, type ChildOutcome } from "../../src/job/record.ts";
 import { explainJob } from "../../src/job/explain.ts";
 import { isEnded, type JobStatus } from "../../src/job/status.ts";
+import { withReleasesNoted } from "../../src/job/unreleased.ts";
 import { takeBranchResult } from "../../src/job/take-branch.ts";
 import { takeSingleResult, type ReportedResult } from "../../src/job/take-result.ts";
 import { countBranches, jobView } from "../../src/job/view.ts";
@@ -23,6 +24,7 @@ import type { OfferedAttempt } from "../../src/job/undelivered.ts";
 import { takeWorkerEvent, type WorkerEvent } from "../../src/job/worker-event.ts";
 import { log } from "../../src/observability/log.ts";
 import { archiveJob } from "./job-archive.ts";
+import { JobReleases } from "./job-releases.ts";
 import { JobSpill } from "./job-spill.ts";
 import { JobUpkeep } from "./job-upkeep.ts";
 import { JobWork } from "./job-work.ts";
@@ -60,10 +62,11 @@ export class JobObject extends DurableObject<Env> {
         this.#upkeep.childrenEnded(unbegun);
         await spill.offered(tasks, waiting);
       },
-      release: (job, tasks) => work.release(job, tasks),
+      release: (attempts) => releases.send(attempts),
     });
     const spill = new JobSpill({ env, settings: this.#settings, live: this.#live, work });
-    this.#upkeep = new JobUpkeep(work, this.#live, spill, this.#settings);
+    const releases = new JobReleases({ settings: this.#settings, live: this.#live, work });
+    this.#upkeep = new JobUpkeep(work, this.#live, spill, releases, this.#settings);
   }
 
   /** Creates the job and runs it up to its first wait. Idempotent by id and request. */
@@ -135,7 +138,7 @@ export class JobObject extends DurableObject<Env> {
     const { answer, change } = applyCommand(record, blueprint, branches.open, by, asked, this.#live.around());
     if (change === null) return answer;
     const cancelling = asked.do === "cancel" && change.record.cancellation !== null;
-    this.#live.apply(cancelling ? { ...change, releases: [] } : change);
+    this.#live.apply(cancelling ? withReleasesNoted(change, Date.now()) : change);
     if (cancelling) await this.#upkeep.settleCancel(change.releases);
     if (asked.do === "pause") await this.#upkeep.settlePause();
     // What a resumed job held back is due at once.
@@ -212,9 +215,13 @@ export class JobObject extends DurableObject<Env> {
   /** The worker that has an attempt is with another shard now. */
   taskMoved(taskId: string, attempt: number, shard: string): void {
     const { record, branches } = this.#live;
-    if (record === null || isEnded(record.status)) return;
+    if (record === null) return;
     const change = noteShard(record, branches.open, taskId, attempt, shard);
     if (change !== null) this.#live.apply(change);
+    const job = this.#live.record;
+    if (job === null || isWanted(job, branches.open, taskId, attempt)) return;
+    // It was let go where it was before, or its result came from there: its new shard cannot know that.
+    this.#live.letGo({ id: taskId, attempt, shard });
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
@@ -250,7 +257,7 @@ export class JobObject extends DurableObject<Env> {
   wake(): void {}
 
   override async alarm(): Promise<void> {
-    this.#live.alarmConsumed();
+    this.#live.times.consumed();
     try {
       await this.#upkeep.catchUp();
       await this.#archiveIfDue();

@@ -11,6 +11,7 @@ import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../s
 import { isOverloaded } from "../../src/dispatch/shard-call.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
+import type { ReleasedAttempt } from "../../src/job/unreleased.ts";
 import { jsonBytes } from "../../src/job/state-history.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 import { callShard } from "../../src/registry/call-shard.ts";
@@ -91,8 +92,8 @@ export class JobOutbox {
    * Tells the registry that nothing more is wanted of these attempts.
    * @returns for each, whether a worker has it and was told; null while its shard is away, and rejects while all are
    */
-  async release(job: JobRecord, tasks: readonly Task[]): Promise<(boolean | null)[]> {
-    return askShards(tasks, (shard, some) =>
+  async release(job: JobRecord, attempts: readonly ReleasedAttempt[]): Promise<(boolean | null)[]> {
+    return askShards(attempts, (shard, some) =>
       callShard(this.#env, shard, (registry) => registry.release(refsOf(job, some))),
     );
   }
@@ -181,7 +182,7 @@ export class JobOutbox {
   }
 }
 
-function refsOf(job: JobRecord, tasks: readonly Task[]): TaskRef[] {
+function refsOf(job: JobRecord, tasks: readonly Pick<Task, "id" | "attempt">[]): TaskRef[] {
   return tasks.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
 }
 

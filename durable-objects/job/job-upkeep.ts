@@ -7,7 +7,9 @@ import { failUndelivered, type OfferedAttempt } from "../../src/job/undelivered.
 import { takeChildOutcome } from "../../src/job/take-child.ts";
 import { dueChange, timeOutTask } from "../../src/job/timeouts.ts";
 import { isEnded } from "../../src/job/status.ts";
+import type { ReleasedAttempt } from "../../src/job/unreleased.ts";
 import { outstanding, runTimeMs } from "../../src/job/work.ts";
+import type { JobReleases } from "./job-releases.ts";
 import type { JobSpill } from "./job-spill.ts";
 import type { JobWork, Refused } from "./job-work.ts";
 import type { LiveJob } from "./live-job.ts";
@@ -17,11 +19,13 @@ export class JobUpkeep {
   readonly #work: JobWork;
   readonly #live: LiveJob;
   readonly #spill: JobSpill;
+  readonly #releases: JobReleases;
   readonly #settings: Configuration;
 
-  constructor(work: JobWork, live: LiveJob, spill: JobSpill, settings: Configuration) {
+  constructor(work: JobWork, live: LiveJob, spill: JobSpill, releases: JobReleases, settings: Configuration) {
     this.#work = work;
     this.#spill = spill;
+    this.#releases = releases;
     this.#live = live;
     this.#settings = settings;
   }
@@ -37,7 +41,8 @@ export class JobUpkeep {
       if (this.#live.record?.spillAt != null && this.#live.record.spillAt <= Date.now()) await this.#spill.look();
       this.onTime();
     }
-    await this.#live.flush();
+    if (this.#live.record?.pause != null) await this.settlePause();
+    await Promise.all([this.#live.flush(), this.#releases.again()]);
   }
 
   /** An attempt came to nothing without a result: it is offered anew. An attempt that is not current changes nothing. */
@@ -71,11 +76,11 @@ export class JobUpkeep {
   }
 
   /** A cancel was asked for: calls back what is out, and ends the job at once when nobody has anything of it. */
-  async settleCancel(tasks: readonly Task[]): Promise<void> {
+  async settleCancel(attempts: readonly ReleasedAttempt[]): Promise<void> {
     const { record } = this.#live;
     if (record === null || record.cancellation === null) return;
     const children = outstanding(record, this.#live.branches.open).filter((task) => task.child !== null);
-    const held = [...(await this.#work.release(record, tasks)), ...children.map((task) => task.id)];
+    const held = [...(await this.#releases.send(attempts)), ...children.map((task) => task.id)];
     const now = this.#live.record;
     if (now === null || now.cancellation === null) return;
     // Some may have answered while the registry was asked.
@@ -97,6 +102,9 @@ export class JobUpkeep {
     const answers = await this.#work.withdraw(record, tasks);
     const now = this.#live.record;
     if (now === null) return;
+    // What a shard that is away has waiting is taken back by the alarm, unless a worker was quicker.
+    const isAway = tasks.some((_, i) => (answers[i] ?? null) === null);
+    if (isAway && now.pause !== null) this.#live.times.withdrawAgain(Date.now() + this.#settings.leaseMs);
     const back = tasks.filter((_, i) => answers[i] === "withdrawn").map((task) => task.id);
     this.#apply(holdBack(now, this.#live.branches.open, back, this.#live.around()));
   }

@@ -2,6 +2,7 @@ import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import { childRequestOf, refusedChild } from "../../src/job/child.ts";
 import type { ChildOutcome, JobRecord, Task } from "../../src/job/record.ts";
+import type { ReleasedAttempt } from "../../src/job/unreleased.ts";
 import type { Findings } from "../../src/job/explain.ts";
 import { MAX_EXPLAINED_TASKS } from "../../src/limits.ts";
 import { log } from "../../src/observability/log.ts";
@@ -52,12 +53,12 @@ export class JobWork {
     return { ...outcome, refused };
   }
 
-  /** Tells the registry that attempts are not wanted any more; where it cannot be told, their results are ignored. */
-  async release(job: JobRecord, tasks: readonly Task[]): Promise<string[]> {
-    return this.#quietly("job.release_failed", job, tasks, async () => {
-      const held = await this.#outbox.release(job, tasks);
-      return tasks.filter((_, i) => held[i]).map((task) => task.id);
-    });
+  /**
+   * Tells the registry that attempts are not wanted any more.
+   * @returns for each, whether a live worker has it and was told; nothing of those whose shard is away
+   */
+  async release(job: JobRecord, attempts: readonly ReleasedAttempt[]): Promise<(boolean | null)[]> {
+    return this.#quietly("job.release_delayed", job, attempts, () => this.#outbox.release(job, attempts));
   }
 
   /** Takes back attempts that no worker has. While a shard is away nothing is said of its own. */
@@ -118,7 +119,7 @@ export class JobWork {
     return null;
   }
 
-  async #quietly<T>(event: string, job: JobRecord, tasks: readonly Task[], call: () => Promise<T[]>): Promise<T[]> {
+  async #quietly<T>(event: string, job: JobRecord, tasks: readonly unknown[], call: () => Promise<T[]>): Promise<T[]> {
     if (tasks.length === 0) return [];
     try {
       return await call();

@@ -2,20 +2,20 @@ import { catalog } from "../../src/catalog.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { Env } from "../../src/env.ts";
 import type { CompleteBlueprint } from "../../src/blueprint/index.ts";
-import { nextDeadline } from "../../src/job/deadlines.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import { migrateJob } from "../../src/job/migrate.ts";
 import type { Change, JobRecord, Surroundings, Task } from "../../src/job/record.ts";
 import { runSteps, type SlowStep } from "../../src/job/run-steps.ts";
 import { isEnded } from "../../src/job/status.ts";
+import { stillUnreleased, withUnreleased, type ReleasedAttempt } from "../../src/job/unreleased.ts";
 import { isSingle } from "../../src/registry/shard-plan.ts";
 import { shardNews } from "../../src/registry/shard-summaries.ts";
 import { checkTime } from "../../src/job/work.ts";
 import { PROGRESS_LINGER_MS } from "../../src/limits.ts";
-import { JobAlarm } from "./job-alarm.ts";
 import { JobBranches } from "./job-branches.ts";
 import { JobMail } from "./job-mail.ts";
 import { JobStore } from "./job-store.ts";
+import { JobTimes } from "./job-times.ts";
 
 interface LiveJobNeeds {
   readonly ctx: DurableObjectState;
@@ -23,8 +23,8 @@ interface LiveJobNeeds {
   readonly settings: Configuration;
   /** Brings work to whoever does it, after the commit. */
   readonly offer: (job: JobRecord, tasks: readonly Task[]) => Promise<void>;
-  /** Tells the registry that attempts are not wanted any more. */
-  readonly release: (job: JobRecord, tasks: readonly Task[]) => Promise<unknown>;
+  /** Tells the registry that attempts are not wanted any more, and then what it was told: see {@link LiveJob.released}. */
+  readonly release: (attempts: readonly ReleasedAttempt[]) => Promise<unknown>;
 }
 
 /**
@@ -34,9 +34,9 @@ interface LiveJobNeeds {
 export class LiveJob {
   readonly #needs: LiveJobNeeds;
   readonly #store: JobStore;
-  readonly #alarm: JobAlarm;
   readonly #mail: JobMail;
   readonly branches: JobBranches;
+  readonly times: JobTimes;
   #record: JobRecord | null;
   /** The visit whose handler takes its time; two steps must never run at once. */
   #step: number | null = null;
@@ -49,13 +49,14 @@ export class LiveJob {
     const { ctx, env, settings } = needs;
     this.#needs = needs;
     this.#store = new JobStore(ctx.storage);
-    this.#alarm = new JobAlarm(ctx.storage);
     this.branches = new JobBranches(this.#store);
+    const hasArchive = env.PAYLOADS !== undefined;
+    this.times = new JobTimes({ storage: ctx.storage, settings, hasArchive, timed: () => this.branches.timed });
     this.#mail = new JobMail({ ctx, env, settings, job: this });
     this.#record = this.#store.load();
     if (this.#record === null) return;
-    this.#wakeUp(this.#record);
-    void ctx.blockConcurrencyWhile(() => this.#findAlarm());
+    const job = this.#wakeUp(this.#record);
+    void ctx.blockConcurrencyWhile(() => this.#findAlarm(job));
   }
 
   /** Null until the job is created, and once it is in the archive. */
@@ -108,8 +109,25 @@ export class LiveJob {
     if (this.#record === null) return;
     const fewer = fields.notices.length < this.#record.notices.length;
     this.#record = { ...this.#record, ...fields };
-    if (isEnded(this.#record.status)) this.#aim(this.#record);
+    if (isEnded(this.#record.status)) this.times.aim(this.#record);
     else if (fewer) this.#store.commit({ record: this.#record, branches: [], writeRecord: true });
+  }
+
+  /**
+   * Shards know now that they are to let go of these. Not written: told once more after an eviction, they only learn what
+   * they know.
+   */
+  released(attempts: readonly ReleasedAttempt[]): void {
+    if (this.#record === null || this.#record.unreleased.length === 0) return;
+    const unreleased = stillUnreleased(this.#record, attempts, Date.now());
+    this.#record = { ...this.#record, unreleased };
+    if (isEnded(this.#record.status)) this.times.aim(this.#record);
+  }
+
+  /** Lets go of an attempt that is nothing to the job any more; what the job does goes on. */
+  letGo(attempt: ReleasedAttempt): void {
+    if (this.#record === null) return;
+    this.#commit({ record: this.#record, branches: [], writeRecord: true, offers: [], releases: [attempt] });
   }
 
   /**
@@ -135,11 +153,7 @@ export class LiveJob {
 
   /** The alarm has gone off and done what it could. */
   rearm(pauseMs: number): void {
-    if (this.#record !== null) this.#aim(this.#record, Date.now() + pauseMs);
-  }
-
-  alarmConsumed(): void {
-    this.#alarm.consumed();
+    if (this.#record !== null) this.times.aim(this.#record, Date.now() + pauseMs);
   }
 
   /** Empties the object: the job lives on in the archive. */
@@ -189,18 +203,21 @@ export class LiveJob {
 
   /** Writes a change, then sets the alarm and sends what leaves the object. */
   #commit(change: Change): void {
-    const record = this.#withCheck(this.#withoutSent(change), change.offers);
-    this.#store.commit({ ...change, record });
-    if (change.writeRecord && this.#unsaved !== null) {
+    const { offers, releases } = change;
+    const sent = this.#withCheck(this.#withoutSent(change), offers);
+    const record = withUnreleased(sent, releases, Date.now());
+    const writeRecord = change.writeRecord || record !== sent;
+    this.#store.commit({ ...change, record, writeRecord });
+    if (writeRecord && this.#unsaved !== null) {
       clearTimeout(this.#unsaved);
       this.#unsaved = null;
     }
     this.branches.committed({ ...change, record }, this.#record);
     this.#record = record;
-    this.#aim(record);
-    const { offers, releases } = change;
+    if (record !== sent) this.times.telling();
+    this.times.aim(record);
     if (offers.length > 0) this.#needs.ctx.waitUntil(this.#needs.offer(record, offers));
-    if (releases.length > 0) this.#needs.ctx.waitUntil(this.#needs.release(record, releases));
+    if (releases.length > 0) this.#needs.ctx.waitUntil(this.#needs.release(releases));
     this.#mail.soon(record);
   }
 
@@ -222,55 +239,19 @@ export class LiveJob {
     return { ...known, unsent: unsentEvents(known, left, fanOut) };
   }
 
-  /**
-   * Sets the alarm for the job's next deadline. An ended job has an early alarm exactly as long as not all that leaves
-   * it is known to be sent, and then one for the archive: the alarm is the mark, and saves a write.
-   * @param overdueAt when to come back to what is overdue all the same: the alarm has just tried it in vain
-   */
-  #aim(job: JobRecord, overdueAt = 0): void {
-    const now = Date.now();
-    if (isEnded(job.status)) {
-      const unsent = job.eventSeq > job.sentSeq || job.notices.length > 0;
-      if (unsent) this.#alarm.aim(Math.max(now + this.#needs.settings.leaseMs, overdueAt));
-      else this.#alarm.settle(this.archiveAt);
-      return;
-    }
-    const at = this.#deadline(job);
-    this.#alarm.aim(at !== null && at <= now ? Math.max(at, overdueAt) : at);
-  }
-
-  /**
-   * When the ended job is to go to the archive; null for a job that lives, for one in quarantine, which waits for
-   * somebody to look at it, and where there is no archive.
-   */
+  /** When the ended job is to go to the archive; null when it is not to: see {@link JobTimes.archiveAt}. */
   get archiveAt(): number | null {
-    if (this.#record === null || this.#needs.env.PAYLOADS === undefined) return null;
-    const { finishedAt, status } = this.#record;
-    return finishedAt === null || status === "quarantined" ? null : finishedAt + this.#needs.settings.jobRetentionMs;
+    return this.#record === null ? null : this.times.archiveAt(this.#record);
   }
 
-  /** The time of the next check is not written each time it moves; the alarm has kept it. */
-  async #findAlarm(): Promise<void> {
-    const job = this.#record;
-    if (job === null) return;
-    const alarmAt = await this.#alarm.repair(this.#deadline(job));
-    if (isEnded(job.status)) {
-      const allSent = this.archiveAt === null ? alarmAt === null : alarmAt !== null && alarmAt >= this.archiveAt;
-      if (allSent) this.#record = { ...job, sentSeq: job.eventSeq, unsent: [], notices: [] };
-    } else if (job.checkAt !== null && alarmAt !== null) {
-      // With several shards, an alarm before all known deadlines was set to look at tasks that wait; that is not written either.
-      const spills = !isSingle(this.#needs.settings.shards) && alarmAt < (this.#deadline(job) ?? 0);
-      if (spills) this.#record = { ...job, spillAt: alarmAt };
-      else this.#record = { ...job, checkAt: Math.max(job.checkAt, alarmAt) };
-    }
-  }
-
-  #deadline(job: JobRecord): number | null {
-    return nextDeadline(job, this.branches.timed, this.#needs.settings.leaseMs);
+  /** What is not written each time it changes, the alarm has kept. */
+  async #findAlarm(job: JobRecord): Promise<void> {
+    const found = await this.times.found(job);
+    if (found !== job) this.#record = found;
   }
 
   /** Reads the branches, and brings a job of an earlier version of its blueprint to this one. */
-  #wakeUp(job: JobRecord): void {
+  #wakeUp(job: JobRecord): JobRecord {
     this.branches.load(job);
     const last = Math.max(job.eventSeq, ...eventSeqs(this.branches));
     // With one shard nobody looks at it, and a time that nobody looks at is due for ever.
@@ -279,9 +260,11 @@ export class LiveJob {
     const bp = catalog.get(job.blueprint);
     const migrated = bp === undefined ? whole : migrateJob(whole, bp, Date.now());
     this.#record = migrated;
-    if (migrated === whole) return;
-    this.#store.commit({ record: migrated, branches: [], writeRecord: true });
-    this.#mail.soon(migrated);
+    if (migrated !== whole) {
+      this.#store.commit({ record: migrated, branches: [], writeRecord: true });
+      this.#mail.soon(migrated);
+    }
+    return migrated;
   }
 }
 

@@ -27,6 +27,8 @@ export interface HeldLease extends Lease {
    * for no limit; until the job's word it keeps the task from being taken for lost. Forgotten with an eviction.
    */
   readonly reported?: true;
+  /** It came with its worker from another shard: its job may have let go of it there meanwhile. */
+  readonly moved?: true;
 }
 
 export function leaseOf(task: Offer, now: number): Lease {

@@ -111,8 +111,8 @@ export class Leases {
 
   /**
    * A worker is back and says what it still holds.
-   * @returns the claims whose leases it keeps, and those of them that are known from its word only; what it forgot is
-   * offered anew
+   * @returns the claims whose leases it keeps, and those of them that are known from its word only, or that of another
+   * shard; what it forgot is offered anew
    */
   resume(
     member: Member,
@@ -130,7 +130,7 @@ export class Leases {
       if (newer) return false;
       if (held !== undefined && held.row !== null) store.deleteLease(held.row);
       const waited = dispatcher.withdraw(claim.task_id);
-      if (held === undefined && !waited) unproven.push(claim);
+      if ((held === undefined && !waited) || held?.moved !== undefined) unproven.push(claim);
       const lease = { jobId: claim.job_id, taskId: claim.task_id, attempt: claim.attempt, word: claim.lease };
       const { type = claim.type ?? "", client = "", since = now } = held ?? {};
       roster.hold(member, { type, client, since, ...lease, row: null, expiresAt: null });

@@ -95,7 +95,7 @@ export class WorkerMoves {
     if (standing !== null && !standings.knows(workerId)) standings.adopt(workerId, standing);
     for (const { lease, expiresAt: end } of held) {
       if (roster.holderOf(lease.taskId) !== null || dispatcher.waitingAttempt(lease.taskId) !== null) continue;
-      roster.hold(member, { ...lease, row: store.addLease(workerId, lease, end), expiresAt: end });
+      roster.hold(member, { ...lease, row: store.addLease(workerId, lease, end), expiresAt: end, moved: true });
     }
     leases.watch(member);
     roster.refresh(member);
@@ -131,7 +131,7 @@ export class WorkerMoves {
     return {
       info,
       expiresAt: member.expiresAt,
-      leases: [...member.leases.values()].map(({ row, expiresAt, reported, ...lease }) => ({
+      leases: [...member.leases.values()].map(({ row, expiresAt, reported, moved: _moved, ...lease }) => ({
         lease,
         expiresAt:
           row !== null && expiresAt === null && reported === undefined ? null : Math.max(expiresAt ?? 0, backBy),

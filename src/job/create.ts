@@ -87,6 +87,7 @@ export function createJob(bp: CompleteBlueprint, input: CreateJob, now: number):
     unsent: [],
     sentSeq: 0,
     notices: [],
+    unreleased: [],
   };
   return record(job, { event_type: "job_created" }, now);
 }

@@ -5,6 +5,7 @@ import type { Region } from "../registry/regions.ts";
 import type { ShardWish } from "../registry/choose-shard.ts";
 import type { KnownFiles } from "./files.ts";
 import type { EndStatus, JobStatus } from "./status.ts";
+import type { ReleasedAttempt, Unreleased } from "./unreleased.ts";
 import type { Wait } from "./wait.ts";
 
 /** A piece of work somebody else does, and what fences it: a result counts only for the current attempt. All times are epoch ms. */
@@ -206,6 +207,8 @@ export interface JobRecord {
   readonly sentSeq: number;
   /** The outbox of everything but history. An ended job's is empty once its alarm says that all was sent. */
   readonly notices: readonly Notice[];
+  /** What shards are still to be told of attempts that nobody wants. What they know already may be among it after an eviction. */
+  readonly unreleased: readonly Unreleased[];
 }
 
 /** What the pure machine needs from outside, injected so that tests own time and chance. */
@@ -243,7 +246,7 @@ export interface Change {
   /** Work to offer once the change is committed: tasks to the registry, child jobs to their objects. */
   readonly offers: readonly Task[];
   /** Attempts that nobody wants any more, for the registry to be told of once the change is committed. */
-  readonly releases: readonly Task[];
+  readonly releases: readonly ReleasedAttempt[];
 }
 
 /** A change of the record alone. */

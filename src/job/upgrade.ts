@@ -19,6 +19,7 @@ const NEW_IN_2 = {
   deadlineAt: null,
   byEndState: false,
   notices: [],
+  unreleased: [],
 } as const satisfies Partial<JobRecord>;
 
 /** A record as this version or an earlier one wrote it. */

@@ -24,7 +24,7 @@ export class TakenTasks {
   }
 
   /** These attempts are on offer again, or not wanted any more. */
-  forget(tasks: readonly Task[]): void {
+  forget(tasks: readonly Pick<Task, "id">[]): void {
     for (const { id } of tasks) this.#since.delete(id);
   }
 

@@ -4,6 +4,7 @@ import type { JobEvent } from "../history/events.ts";
 import { unsentEvents } from "../job/events.ts";
 import type { Change, FanOut, JobRecord, MachineSettings, Notice, Task } from "../job/record.ts";
 import { isEnded } from "../job/status.ts";
+import type { ReleasedAttempt } from "../job/unreleased.ts";
 import { outstanding } from "../job/work.ts";
 import type { NoticeMessage } from "../notices/messages.ts";
 import { MemoryJob } from "./memory-job.ts";
@@ -110,7 +111,7 @@ export class WorldJob {
   }
 
   /** Tells whoever has an attempt that it is not wanted any more. */
-  release(task: Task): void {
+  release(task: ReleasedAttempt): void {
     const attempt = this.#attempts.get(task.id);
     if (attempt?.number === task.attempt) attempt.letGo.abort(new Error("The task is not wanted any more."));
   }
@@ -118,7 +119,7 @@ export class WorldJob {
   /** All that was to leave the job since this was last asked. */
   leaving(): {
     readonly offers: readonly Task[];
-    readonly releases: readonly Task[];
+    readonly releases: readonly ReleasedAttempt[];
     readonly notices: readonly Notice[];
   } {
     const commits = this.#commits;

@@ -1,4 +1,5 @@
 import type { CompleteBlueprint } from "batuta";
+import type { ReleasedAttempt } from "../../src/job/unreleased.ts";
 import { createJob, type CreateJob } from "../../src/job/create.ts";
 import { nextDeadline } from "../../src/job/deadlines.ts";
 import type { Branch, Change, JobRecord, MachineSettings, Task } from "../../src/job/record.ts";
@@ -18,7 +19,7 @@ export class JobBench {
   /** Every attempt that was ever offered, in order. */
   readonly offers: Task[] = [];
   /** Every attempt that was ever called back, in order. */
-  readonly releases: Task[] = [];
+  readonly releases: ReleasedAttempt[] = [];
   /** Every change of status, as history and commits tell it. */
   readonly moves: (readonly [from: JobStatus, to: JobStatus])[] = [];
   now = T0;

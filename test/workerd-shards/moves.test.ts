@@ -1,5 +1,6 @@
-import { beforeEach, describe, expect, test } from "vitest";
-import { call, createJob, eventually, expectJob, unique, WORKER } from "../support/workerd-api.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { JobObject, RegistryShard } from "../../src/index.ts";
+import { ALICE, call, createJob, eventually, expectJob, unique, WORKER } from "../support/workerd-api.ts";
 import { jobAlarm, pass, WAYS } from "../support/workerd-clock.ts";
 import { openSocket, poll, postResult, resultOf } from "../support/workerd-worker.ts";
 import { expectAt, PLAN, pollAt, shardNamed, shardsOf, workerAt, workerOf } from "../support/workerd-shards.ts";
@@ -7,6 +8,10 @@ import { expectAt, PLAN, pollAt, shardNamed, shardsOf, workerAt, workerOf } from
 /** What was heard of shards before is not new any more. */
 beforeEach(() => {
   pass(2_000);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
 });
 
 const near = { ...WORKER, "X-Worker-Region": "weur" };
@@ -108,6 +113,78 @@ describe.each(WAYS)("a worker whose shard is another one since there are more, %
     expect(await shardsOf(workerId)).toEqual(["weur-1"]);
     expect((await socket.hello([type])).current_tasks).toEqual([]);
   });
+});
+
+describe.each(WAYS)("a worker that moves while its job lets go of what it holds, %s,", (_, between) => {
+  /** A task in the hands of a polling worker in weur-0, whose home is weur-1. */
+  async function held() {
+    const type = unique();
+    const workerId = await settledBefore(type);
+    const task = await pollAt("weur-0", workerId);
+    const id = await createJob("one-task", { type, region: "weur" });
+    await jobAlarm(id, 2_100);
+    return { id, workerId, task: await task() };
+  }
+
+  /** The job is cancelled while the worker is on its way, and the word of it finds only the shard that it leaves. */
+  function cancelOnTheWay(id: string): void {
+    const { adopt } = RegistryShard.prototype;
+    vi.spyOn(RegistryShard.prototype, "adopt").mockImplementationOnce(async function (
+      this: RegistryShard,
+      ...moving: Parameters<typeof adopt>
+    ) {
+      adopt.apply(this, moving);
+      await call("POST", `/api/v1/jobs/${id}/cancel`, { headers: ALICE });
+    });
+  }
+
+  test("does not keep it: its new shard is told, too", async () => {
+    const { id, workerId, task } = await held();
+    cancelOnTheWay(id);
+    await between();
+    await beat(workerId, { current_tasks: [task.task_id] });
+    expect(await shardsOf(workerId)).toEqual(["weur-1"]);
+    await expectAt(id, {});
+    await between();
+    pass(6_000);
+    expect((await beat(workerId, { current_tasks: [task.task_id] })).body).toMatchObject({
+      cancel_task_ids: [task.task_id],
+    });
+  });
+
+  test("does not keep it when its job cannot be told of the move: it is asked once the worker is connected", async () => {
+    const { id, workerId, task } = await held();
+    const moved = vi.spyOn(JobObject.prototype, "taskMoved").mockImplementationOnce(() => {
+      throw new Error("lost");
+    });
+    cancelOnTheWay(id);
+    await beat(workerId, { current_tasks: [task.task_id] });
+    expect(moved).toHaveBeenCalledTimes(1);
+    await expectAt(id, { "weur-1": "held" });
+    const socket = await openSocket(workerId, near);
+    await socket.hello([], { holding: [task] });
+    expect(await socket.next("cancel_task")).toMatchObject({ job_id: id, task_id: task.task_id });
+    await expectAt(id, {});
+  });
+});
+
+test("a worker without a socket is told with its heartbeat what to stop, where there are several shards, too", async () => {
+  const workerId = workerAt("weur-1", "weur");
+  const type = unique();
+  await call("POST", "/_worker/workers/register", {
+    headers: near,
+    json: { worker_id: workerId, supported_tasks: [type] },
+  });
+  const polled = poll(workerId);
+  await eventually(async () => (await workerOf("weur-1", workerId)) !== undefined).toBe(true);
+  const id = await createJob("one-task", { type, region: "weur" });
+  const task = await polled;
+  await call("POST", `/api/v1/jobs/${id}/cancel`, { headers: ALICE });
+  const current_tasks = [task?.task_id];
+  expect((await beat(workerId, { current_tasks })).body).toMatchObject({ cancel_task_ids: current_tasks });
+  expect((await beat(workerId, { current_tasks })).body).not.toHaveProperty("cancel_task_ids");
+  pass(6_000);
+  expect((await beat(workerId, { current_tasks })).body).toMatchObject({ cancel_task_ids: current_tasks });
 });
 
 test("nobody looks again and again for a worker that is nowhere", async () => {

@@ -76,7 +76,7 @@ export const workerApi = new Hono<HttpEnv>()
       registration.worker_id,
       (name, ifKnown) =>
         callShard(c.env, name, (shard) => shard.register({ ...registration, region }, ifKnown, signed)),
-      (answer) => answer === false,
+      (answer) => (answer === false ? "no" : "yes"),
       registration.region,
     );
     if (taken === REPLAYED) throw messageReplayed();
@@ -108,7 +108,10 @@ export const workerApi = new Hono<HttpEnv>()
       workerId,
       (name) => callShard(c.env, name, (shard) => shard.heartbeat(workerId, update, signed)),
       // A task that this shard does not know may be with another one, where the worker was before.
-      (answer) => answer === null || (answer !== REPLAYED && "cancel_task_ids" in answer),
+      (answer) => {
+        if (answer === null) return "no";
+        return answer !== REPLAYED && "cancel_task_ids" in answer ? "in doubt" : "yes";
+      },
     );
     if (worker === REPLAYED) throw messageReplayed();
     if (worker === null) throw new Problem(404, "worker_not_found", "Worker not found");
@@ -131,7 +134,7 @@ export const workerApi = new Hono<HttpEnv>()
         callShard<Promise<ResultAck | null>>(c.env, name, (shard) =>
           ifKnown ? shard.knownResult(workerId, result) : shard.result(workerId, result),
         ),
-      (answer) => answer === null,
+      (answer) => (answer === null ? "no" : "yes"),
     );
     if (ack === null) throw new Error("The registry did not say how a result was taken.");
     const answer = resultAnswer(jsonObject.parse(c.get("body")), ack);
@@ -150,7 +153,7 @@ export const workerApi = new Hono<HttpEnv>()
       c,
       workerId,
       (name) => callShard(c.env, name, (shard) => shard.taskLog(workerId, lines)),
-      ({ status }) => status === "ignored",
+      ({ status }) => (status === "ignored" ? "in doubt" : "yes"),
     );
     return c.json(taken);
   })

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { openLine } from "../../registry/call-shard.ts";
-import { atHome } from "../../registry/worker-home.ts";
+import { atHome, type Knows } from "../../registry/worker-home.ts";
 import { regionOfWorker } from "../../registry/worker-region.ts";
 import type { HttpEnv } from "../http-env.ts";
 
@@ -12,11 +12,11 @@ export function atWorkersShard<Answer>(
   c: Context<HttpEnv>,
   workerId: string,
   call: (shard: string, ifKnown: boolean) => Promise<Answer>,
-  isUnknown: (answer: Answer) => boolean,
+  knows: (answer: Answer) => Knows,
   registered?: string | null,
 ): Promise<Answer> {
   const worker = { id: workerId, region: regionOfWorker(c.req.raw, registered) };
-  return atHome(c.env, c.get("settings").shards, worker, call, isUnknown);
+  return atHome(c.env, c.get("settings").shards, worker, call, knows);
 }
 
 /**
@@ -38,7 +38,7 @@ export async function openWorkersLine(
     if (ifKnown && workerId !== null) query.set("known", "");
     return openLine(c.env, shard, query.size === 0 ? path : `${path}?${query.toString()}`, headers);
   };
-  const { webSocket } = await atWorkersShard(c, workerId ?? "", open, ({ status }) => status === 404);
+  const { webSocket } = await atWorkersShard(c, workerId ?? "", open, ({ status }) => (status === 404 ? "no" : "yes"));
   if (webSocket === null) throw new Error("The registry did not open a line for a worker.");
   return webSocket;
 }
