@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { canonicalText, UNSIGNED_TASK_MEMBERS, type TaskPayload } from "@batuta/worker/protocol";
+import { canonicalMembers, joinMembers, type TaskPayload } from "@batuta/worker/protocol";
 import { z } from "zod";
 
 /** What published workers know of a task, and so what their check covers. */
@@ -18,7 +18,7 @@ const KNOWN_TO_PUBLISHED: ReadonlySet<string> = new Set([
 const KNOWN_OF_FILE: ReadonlySet<string> = new Set(["uri", "size", "etag", "metadata"]);
 
 const plainObject = z.record(z.string(), z.unknown());
-const plainFiles = z.looseObject({ params_metadata: z.record(z.string(), plainObject) });
+const plainFiles = z.record(z.string(), plainObject);
 
 /**
  * Signs a task for the workers that share a secret with this deployment. `orchestrator_signature` covers all of it; `sig`
@@ -30,27 +30,33 @@ export function signedTask(task: TaskPayload, secret: string | null, now: number
   if (secret === null) return task;
   const stamped: TaskPayload = { ...task, timestamp: Math.floor(now / 1000) };
   // As it arrives: on its way through JSON it may lose what JSON does not know.
-  const arriving = plainObject.parse(JSON.parse(JSON.stringify(stamped)));
+  const { params_metadata: files, ...rest } = plainObject.parse(JSON.parse(JSON.stringify(stamped)));
+  const members = canonicalMembers(rest);
+  const known = members.filter(([name]) => KNOWN_TO_PUBLISHED.has(name));
   return {
     ...stamped,
-    sig: signatureOf(canonicalText(knownToPublished(arriving), []), secret),
-    orchestrator_signature: signatureOf(canonicalText(arriving, UNSIGNED_TASK_MEMBERS), secret),
+    sig: signatureOf([...known, ...filesMember(knownOfFiles(files))], secret),
+    orchestrator_signature: signatureOf([...members, ...filesMember(files)], secret),
   };
 }
 
-/** A size of 0 is their default, which they leave out. */
-function knownToPublished(task: Record<string, unknown>): Record<string, unknown> {
-  const known = Object.fromEntries(Object.entries(task).filter(([name]) => KNOWN_TO_PUBLISHED.has(name)));
-  const { data } = plainFiles.safeParse(task);
-  if (data === undefined) return known;
-  const files = Object.entries(data.params_metadata).map(([key, file]) => {
+function filesMember(files: unknown): [string, string][] {
+  return files === undefined ? [] : canonicalMembers({ params_metadata: files });
+}
+
+/** A size of 0 is the published workers' default, which they leave out. */
+function knownOfFiles(files: unknown): unknown {
+  const parsed = plainFiles.safeParse(files);
+  if (!parsed.success) return files;
+  const known = Object.entries(parsed.data).map(([key, file]) => {
     const members = Object.entries(file).filter(([name, value]) => KNOWN_OF_FILE.has(name) && value !== 0);
     return [key, Object.fromEntries(members)];
   });
-  return { ...known, params_metadata: Object.fromEntries(files) };
+  return Object.fromEntries(known);
 }
 
-/** HMAC-SHA256 in hex. */
-function signatureOf(covered: string, secret: string): string {
-  return createHmac("sha256", secret).update(covered).digest("hex");
+/** HMAC-SHA256 in hex of the canonical text with these members. */
+function signatureOf(members: readonly [string, string][], secret: string): string {
+  const ordered = members.toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return createHmac("sha256", secret).update(joinMembers(ordered)).digest("hex");
 }

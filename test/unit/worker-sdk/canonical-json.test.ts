@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalJson } from "@batuta/worker/protocol";
+import { canonicalJson, canonicalText } from "@batuta/worker/protocol";
 
 describe("the canonical text of a message", () => {
   // What Python's writer makes of the same numbers, as seen from the package that signs with it.
@@ -53,6 +53,25 @@ describe("the canonical text of a message", () => {
         );
         const turned = JSON.stringify(Object.fromEntries(Object.entries(message).toReversed()));
         expect(canonicalJson(escaped, [])).toBe(canonicalJson(turned, []));
+      }),
+    );
+  });
+
+  test("orders members as their UTF-8 does", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string({ unit: "binary" })), (names) => {
+        const text = JSON.stringify(Object.fromEntries(names.map((name) => [name, 1])));
+        const ordered = names.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
+        expect(canonicalJson(text, [])).toBe(`{${ordered.map((name) => `${JSON.stringify(name)}:1`).join(",")}}`);
+      }),
+    );
+  });
+
+  test("is the same of a message that was read", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (message) => {
+        const text = JSON.stringify(message);
+        expect(canonicalText(JSON.parse(text), [])).toBe(canonicalJson(text, []));
       }),
     );
   });

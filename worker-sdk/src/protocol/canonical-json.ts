@@ -7,8 +7,6 @@ export const UNSIGNED_TASK_MEMBERS: readonly string[] = ["sig", "orchestrator_si
 /** How far the timestamp of a signed message may be from the receiver's clock, before and after. */
 export const SIGNED_WITHIN_SECONDS = 60;
 
-const encoder = new TextEncoder();
-
 /** A number as it was written: a double does not hold every integer. */
 class WrittenNumber {
   readonly text: string;
@@ -43,30 +41,45 @@ export function canonicalJson(text: string, omitted: readonly string[]): string 
 
 /** The same text of a message that was read already, whose numbers are doubles. @param message what JSON can carry */
 export function canonicalText(message: object, omitted: readonly string[]): string {
-  return writeMembers(Object.entries(message).filter(([name]) => !omitted.includes(name)));
+  return joinMembers(canonicalMembers(message).filter(([name]) => !omitted.includes(name)));
+}
+
+/** The members of a message as its canonical text has them, in order: the name, and the text of name and value. */
+export function canonicalMembers(message: object): [name: string, text: string][] {
+  const members: [string, string][] = [];
+  for (const [name, value] of Object.entries(message)) {
+    if (value !== null) members.push([name, `${JSON.stringify(name)}:${write(value)}`]);
+  }
+  return members.length < 2 ? members : members.toSorted(([one], [other]) => byCodePoint(one, other));
+}
+
+/** The canonical text that has these members. */
+export function joinMembers(members: readonly (readonly [name: string, text: string])[]): string {
+  let text = "";
+  for (const [, member] of members) text += text === "" ? member : `,${member}`;
+  return `{${text}}`;
 }
 
 function write(value: unknown): string {
-  if (value instanceof WrittenNumber) return writeNumber(value.text);
   if (typeof value === "number") return writeNumber(String(value));
+  if (value instanceof WrittenNumber) return writeNumber(value.text);
   if (Array.isArray(value)) return `[${value.map(write).join(",")}]`;
-  if (typeof value === "object" && value !== null) return writeMembers(Object.entries(value));
+  if (typeof value === "object" && value !== null) return joinMembers(canonicalMembers(value));
   return JSON.stringify(value);
 }
 
-function writeMembers(members: readonly [string, unknown][]): string {
-  const kept = members.filter(([, value]) => value !== null).toSorted(([one], [other]) => byCodePoint(one, other));
-  return `{${kept.map(([name, value]) => `${JSON.stringify(name)}:${write(value)}`).join(",")}}`;
+/** The order of UTF-8, which JavaScript's own is not beyond U+FFFF: there it has pairs of lower numbers. */
+function byCodePoint(one: string, other: string): number {
+  const length = Math.min(one.length, other.length);
+  for (let i = 0; i < length; i += 1) {
+    const [a, b] = [one.charCodeAt(i), other.charCodeAt(i)];
+    if (a !== b) return isSurrogate(a) === isSurrogate(b) ? a - b : isSurrogate(a) ? 1 : -1;
+  }
+  return one.length - other.length;
 }
 
-/** The order of UTF-8, which JavaScript's own is not beyond U+FFFF. */
-function byCodePoint(one: string, other: string): number {
-  const [a, b] = [encoder.encode(one), encoder.encode(other)];
-  for (let i = 0; i < Math.min(a.length, b.length); i += 1) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdfff;
 }
 
 function writeNumber(text: string): string {
