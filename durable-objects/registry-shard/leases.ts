@@ -162,11 +162,16 @@ export class Leases {
     }
   }
 
-  /** A task was given back and its job could not be told: the worker has a while to send its result again. */
+  /**
+   * A task was given back and its job could not be told: the worker has a while to send its result again. An attachment
+   * would forget when that is over.
+   */
   unanswered(member: Member, held: HeldLease, now: number): void {
-    const expiresAt = now + this.#needs.settings.leaseMs;
-    this.#needs.roster.hold(member, { ...held, expiresAt });
-    this.#needs.alarm.wakeAt(expiresAt);
+    const { roster, store, alarm, settings } = this.#needs;
+    const expiresAt = now + settings.leaseMs;
+    roster.hold(member, { ...held, row: held.row ?? store.addLease(member.id, held, expiresAt), expiresAt });
+    roster.keep(member);
+    alarm.wakeAt(expiresAt);
   }
 
   /** The alarm has gone off: tells the jobs of leases that have run out. Never throws: what could not be told is told again. */

@@ -5,7 +5,7 @@ import type { Member } from "./roster.ts";
 interface Recall {
   /** What it had, where that is known. */
   readonly lease: Lease | null;
-  /** When it was last told, epoch ms. */
+  /** When it was last told, epoch ms; of one that is to be told with its next word, so long ago that it is due. */
   readonly toldAt: number;
 }
 
@@ -40,7 +40,7 @@ export class Recalls {
   note(member: Member, lease: Lease, now: number): void {
     const recalls = this.#recalls(member);
     for (const [taskId, { toldAt }] of recalls) if (toldAt <= now - FORGOTTEN_AFTER_MS) recalls.delete(taskId);
-    recalls.set(lease.taskId, { lease, toldAt: member.socket === null ? -Infinity : now });
+    recalls.set(lease.taskId, { lease, toldAt: member.socket === null ? now - HEARD_WITHIN_MS : now });
   }
 
   /** The worker has reported on the task by itself. */

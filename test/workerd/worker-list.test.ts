@@ -58,6 +58,15 @@ describe.each(WAYS)("the list of workers, %s,", (_, between) => {
   });
 });
 
+test("says to operators only which tasks a worker has: their ids name the jobs of other clients", async () => {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type], current_tasks: ["some-job-1"] });
+  const seenBy = async (headers: Record<string, string>) =>
+    (await call("GET", `/api/v1/workers?task_type=${type}`, { headers })).body;
+  expect(await seenBy(ADMIN)).toMatchObject([{ worker_id: workerId, current_tasks: ["some-job-1"] }]);
+  expect(await seenBy(ALICE)).toEqual([expect.not.objectContaining({ current_tasks: expect.anything() })]);
+});
+
 test.each([
   ["limit=0", "limit"],
   ["limit=1001", "limit"],

@@ -22,8 +22,8 @@ const listing = z.object({
   region: z.enum(REGIONS).optional(),
 });
 
-/** Where a worker runs, and which tasks of whom made its reputation, is the operator's business, not every client's. */
-function forClients({ reputation_reason: _why, ...worker }: JsonObject): JsonObject {
+/** Where a worker runs, and which tasks it has or owes its reputation to, is the operator's business, not every client's. */
+function forClients({ reputation_reason: _why, current_tasks: _tasks, ...worker }: JsonObject): JsonObject {
   return withoutAddress(worker);
 }
 

@@ -112,6 +112,24 @@ describe("a task that was given back, whose job has not answered,", () => {
     expect(shard.whereabouts.held).toEqual([]);
   });
 
+  test("goes to others a lease after its job could not be told, though the shard forgot it meanwhile", async () => {
+    const shard = new ShardBench();
+    shard.connect("w");
+    shard.offer(offerFor("a"));
+    const member = shard.member("w");
+    shard.dispatcher.reported(member, "a");
+    const held = member.leases.get("a");
+    if (held !== undefined) shard.leases.unanswered(member, held, T0);
+    await shard.evict();
+    expect(shard.whereabouts.held).toEqual(["w:a#1"]);
+    shard.now = T0 + 60_000;
+    await shard.alarmGoesOff();
+    expect(shard.told).toEqual([["a", 1, "worker_gone"]]);
+    await shard.evict();
+    expect(shard.whereabouts.held).toEqual([]);
+    expect(candidateOf(shard.member("w"))).toMatchObject({ held: 0, free: 1 });
+  });
+
   test("that is sent once more is waited for anew", async () => {
     const shard = new ShardBench();
     shard.connect("w");
