@@ -111,6 +111,9 @@ export const MAX_METADATA_BYTES = 8 * 1024;
  */
 export const MAX_FILE_METADATA_BYTES = 256 * 1024;
 
+/** The keys that lead to a file's address, as one text. Each text of a value is looked at whose keys are as long as asked for. */
+export const MAX_FILE_KEY_CHARS = 1_000;
+
 /** What a parent knows of files that its input does not name, but a child is told all the same: there may be thousands of children. */
 export const MAX_INHERITED_FILES_BYTES = 16 * 1024;
 

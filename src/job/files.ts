@@ -1,5 +1,5 @@
-import { textsIn, type FileMetadata, type FilesByKey } from "@batuta/worker/protocol";
-import { MAX_FILE_METADATA_BYTES, MAX_INHERITED_FILES_BYTES } from "../limits.ts";
+import { eachText, keyOf, type FileMetadata, type FilesByKey } from "@batuta/worker/protocol";
+import { MAX_FILE_KEY_CHARS, MAX_FILE_METADATA_BYTES, MAX_INHERITED_FILES_BYTES } from "../limits.ts";
 import { record } from "./events.ts";
 import type { Branch, JobRecord, Task } from "./record.ts";
 import { jsonBytes } from "./state-history.ts";
@@ -29,6 +29,20 @@ function plainKey(key: string): string {
   return key.replaceAll(/\[(\d+)\]/g, ".$1").replace(/^\./, "");
 }
 
+/** The texts of a value at some of its keys. A key that is too long leads to none. */
+function textsAt(value: unknown, keys: readonly string[]): ReadonlyMap<string, string> {
+  const wanted = new Set(keys.filter((key) => key.length <= MAX_FILE_KEY_CHARS));
+  const texts = new Map<string, string>();
+  if (wanted.size === 0) return texts;
+  const lengths = new Set(Array.from(wanted, ({ length }) => length));
+  eachText(value, (text, way) => {
+    if (!lengths.has(way?.length ?? 0)) return;
+    const key = keyOf(way);
+    if (wanted.has(key)) texts.set(key, text);
+  });
+  return texts;
+}
+
 function known(metadata: Omit<FileMetadata, "uri">): KnownFiles[string] {
   return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null && value !== ""));
 }
@@ -43,7 +57,10 @@ function known(metadata: Omit<FileMetadata, "uri">): KnownFiles[string] {
 export function readFiles(given: FilesByKey | null, data: unknown, what: string): KnownFiles | undefined {
   const entries = Object.entries(given ?? {});
   if (entries.length === 0) return undefined;
-  const texts = new Map(textsIn(data).map(({ at, text }) => [at, text]));
+  const texts = textsAt(
+    data,
+    entries.flatMap(([key, { uri }]) => (uri ? [] : [plainKey(key)])),
+  );
   const files = Object.fromEntries(
     entries.map(([key, { uri, ...metadata }]) => {
       const address = uri || texts.get(plainKey(key));
@@ -64,27 +81,31 @@ export function readFiles(given: FilesByKey | null, data: unknown, what: string)
 /** Of what is known, that which concerns the files whose addresses occur somewhere in a value. */
 function named(files: KnownFiles | undefined, ...values: readonly unknown[]): KnownFiles | undefined {
   if (files === undefined) return undefined;
-  const found = textsIn(values).flatMap(({ text }) => {
+  const found = new Map<string, KnownFiles[string]>();
+  eachText(values, (text) => {
     const metadata = of(files, text);
-    return metadata === undefined ? [] : [[text, metadata] as const];
+    if (metadata !== undefined) found.set(text, metadata);
   });
-  return found.length === 0 ? undefined : Object.fromEntries(found);
+  return found.size === 0 ? undefined : Object.fromEntries(found);
 }
 
 /**
- * What is known of a task's files, each by the keys that lead to its address in the params; undefined when nothing is.
+ * What is known of a task's files, each by the keys that lead to its address in the params, or the address itself where they are
+ * long; undefined when nothing is.
  * @throws {FilesError} when it is too much for one task
  */
 export function filesOfTask(job: JobRecord, params: unknown, what: string): FilesByKey | undefined {
   const { files } = job;
   if (files === undefined) return undefined;
-  const byUri = new Map<string, string>();
-  for (const { at, text } of textsIn(params))
-    if (of(files, text) !== undefined && !byUri.has(text)) byUri.set(text, at);
-  if (byUri.size === 0) return undefined;
+  const keys = new Map<string, string>();
+  eachText(params, (uri, way) => {
+    if (keys.has(uri) || of(files, uri) === undefined) return;
+    keys.set(uri, (way?.length ?? 0) <= MAX_FILE_KEY_CHARS ? keyOf(way) : uri);
+  });
+  if (keys.size === 0) return undefined;
   const byKey = new Map<string, FileMetadata>();
   // A key with a dot in it may look like the way to another file.
-  for (const [uri, at] of byUri) byKey.set(byKey.has(at) ? uri : at, { uri, ...of(files, uri) });
+  for (const [uri, key] of keys) byKey.set(byKey.has(key) ? uri : key, { uri, ...of(files, uri) });
   const found = Object.fromEntries(byKey);
   const bytes = jsonBytes(found);
   if (bytes <= MAX_FILE_METADATA_BYTES) return found;

@@ -1,4 +1,4 @@
-import { filesByKey, textsIn, type FilesByKey } from "@batuta/worker/protocol";
+import { eachText, filesByKey, type FilesByKey } from "@batuta/worker/protocol";
 import { blueprint } from "batuta";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -57,6 +57,21 @@ describe("what comes of files", () => {
     expect(readFiles(null, {}, "r")).toBeUndefined();
   });
 
+  test("is found in values whose keys together would fill the memory many times", () => {
+    const [deep, long] = ["d".repeat(1_000), "k".repeat(400_000)];
+    const nested = Array.from({ length: 490 }).reduce<unknown>((inner) => [inner], Array(100_000).fill(""));
+    const data = { file: A, [deep.slice(2)]: Array(10_000).fill(B), [long]: Array(100_000).fill(B), nested };
+    const given = { file: { size: 1 }, [`${deep.slice(2)}.9`]: { size: 2 } };
+    expect(readFiles(given, data, "r")).toEqual({ [A]: { size: 1 }, [B]: { size: 2 } });
+    expect(() => readFiles({ [`${long}.0`]: { size: 1 } }, data, "r")).toThrow("no text at that key");
+    const job = { ...runningJob(), files: { [A]: { size: 1 }, [B]: { size: 2 } } };
+    expect(filesOfTask(job, data, "t")).toEqual({
+      file: { uri: A, size: 1 },
+      [`${deep.slice(2)}.0`]: { uri: B, size: 2 },
+    });
+    expect(filesOfTask(job, { [long]: [B] }, "t")).toEqual({ [B]: { uri: B, size: 2 } });
+  });
+
   test("must be of a file, and not too much", () => {
     expect(() => readFiles({ nowhere: { size: 1 } }, { file: A }, "the result")).toThrow(
       'The data_metadata of the result has an entry "nowhere" without a uri',
@@ -109,7 +124,8 @@ describe("the metadata of a task's files", () => {
     const known = fc.dictionary(uri, fc.record({ size: fc.nat() }), { noNullPrototype: true });
     fc.assert(
       fc.property(value, known, (params, files) => {
-        const texts = new Set(textsIn(params).map(({ text }) => text));
+        const texts = new Set<string>();
+        eachText(params, (text) => texts.add(text));
         const expected = Object.entries(files).filter(([name]) => texts.has(name));
         const found = Object.values(filesOfTask(runningJob({ files }), params, "t") ?? {});
         expect(found).toHaveLength(expected.length);

@@ -3,7 +3,7 @@ import { TaskAbortedError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { nodeBuiltins, type NodeBuiltins } from "../node/builtins.ts";
 import type { Outcome } from "../tasks/outcome.ts";
-import { textsIn, type FileMetadata, type TaskPayload } from "../protocol/index.ts";
+import { eachText, keyOf, type FileMetadata, type TaskPayload } from "../protocol/index.ts";
 import type { Runtime } from "../runtime.ts";
 import { withoutFiles, type TaskFiles, type WithFiles } from "../tasks/task-runner.ts";
 import { checkIntegrity, expectedOf } from "./integrity.ts";
@@ -102,14 +102,14 @@ export class PayloadFiles {
 
   async #fetchAll(task: TaskPayload, folder: TaskFolder, signal: AbortSignal): Promise<unknown> {
     const inputs = new Map<string, Input>();
-    for (const { at, text } of textsIn(task.params)) {
+    eachText(task.params, (text, way) => {
       const client = this.#clients[text.startsWith("r2://") ? "r2" : "s3"];
-      if (inputs.has(text) || client === undefined) continue;
+      if (inputs.has(text) || client === undefined) return;
       const uri = parseObjectUri(text, client.settings.defaultBucket);
-      if (uri === undefined) continue;
+      if (uri === undefined) return;
       const place = ["in", String(inputs.size + 1)];
-      inputs.set(text, { client, uri, shown: text, place, expected: expectedOf(task, text, at) });
-    }
+      inputs.set(text, { client, uri, shown: text, place, expected: expectedOf(task, text, keyOf(way)) });
+    });
     if (inputs.size === 0) return task.params;
     const paths = await together(signal, (stop) =>
       [...inputs.values()].map((input) => this.#fetchOne(input, folder, stop)),
@@ -158,9 +158,10 @@ export class PayloadFiles {
   async #uploadAll(task: TaskPayload, outcome: Outcome, folder: TaskFolder, signal: AbortSignal): Promise<Outcome> {
     const client = this.#clients.s3 ?? this.#clients.r2;
     if (client === undefined) return outcome;
-    const found = textsIn(outcome.data).flatMap(({ at, text }) => {
+    const found: { at: string; text: string; relative: string }[] = [];
+    eachText(outcome.data, (text, way) => {
       const relative = folder.pathWithin(text);
-      return relative === undefined ? [] : [{ at, text, relative }];
+      if (relative !== undefined) found.push({ at: keyOf(way), text, relative });
     });
     if (found.length === 0) return outcome;
     const uploads = new Map(found.map(({ text, relative }) => [text, relative]));

@@ -24,15 +24,26 @@ export type FileMetadata = z.infer<typeof fileMetadata>;
 export const filesByKey = z.record(z.string(), fileMetadata);
 export type FilesByKey = z.infer<typeof filesByKey>;
 
-/** A text somewhere in a JSON value, with the keys that lead to it, such as `files.0.path`. */
-export interface FoundText {
-  readonly at: string;
-  readonly text: string;
+/** The keys that lead to a place in a JSON value, the last one first. `length` is that of {@link keyOf}. */
+export interface Way {
+  readonly key: string;
+  readonly from: Way | null;
+  readonly length: number;
 }
 
-/** All texts of a JSON value, however deep. */
-export function textsIn(value: unknown, path: readonly string[] = []): FoundText[] {
-  if (typeof value === "string") return [{ at: path.join("."), text: value }];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, member]) => textsIn(member, [...path, key]));
+/** The way in words, such as `files.0.path`. In a large value, those of all texts together may be gigabytes. */
+export function keyOf(way: Way | null): string {
+  const keys: string[] = [];
+  for (let at = way; at !== null; at = at.from) keys.push(at.key);
+  return keys.toReversed().join(".");
+}
+
+/** Shows all texts of a JSON value, however deep; `way` is null for one that is the value itself. */
+export function eachText(value: unknown, see: (text: string, way: Way | null) => void, way: Way | null = null): void {
+  if (typeof value === "string") return see(value, way);
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, member] of Object.entries(value)) {
+    const length = way === null ? key.length : way.length + 1 + key.length;
+    eachText(member, see, { key, from: way, length });
+  }
 }
