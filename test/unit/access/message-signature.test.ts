@@ -28,6 +28,10 @@ describe("a signed message", () => {
     expect(check(signedWith(hmac(canonical)))).toEqual({ ok: true, signature: hmac(canonical) });
   });
 
+  test("is known again however its signature is written", () => {
+    expect(check(signedWith(hmac(canonical).toUpperCase()))).toEqual({ ok: true, signature: hmac(canonical) });
+  });
+
   test("of Python's signing package is taken", () => {
     const text = String.raw`{"current_tasks":[],"metadata":{"b":true,"l":[null,15000000000000000],"n":1,"é😀":"ñ\n"},"security":{"signature":"d449ec37a296ec046e5e0a6598d4bbba9bc96b35b59fa3ad69ed75b9bbeaf280","signer_id":"w-1"},"status":"idle","timestamp":1800000000,"usage":{"cpu_load_percent":12.5,"ram_used_gb":1e-6},"worker_id":"w-1"}`;
     const message = { body: JSON.parse(text), isEvent: false, workerId: "w-1", keys: [TOKEN] };

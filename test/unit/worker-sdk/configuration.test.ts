@@ -75,6 +75,7 @@ describe("configure", () => {
     const secrets = configure({ orchestrators }, { ORCHESTRATOR_SECRET_KEY: "shared" }).orchestrators;
     expect(secrets.map(({ secretKey }) => secretKey)).toEqual(["a's", "shared"]);
     expect(configure({}, {}).orchestrators[0]?.secretKey).toBeUndefined();
+    expect(() => configure({ orchestratorSecretKey: "" }, {})).toThrow("orchestratorSecretKey must not be empty");
   });
 
   it("puts several orchestrators in the order of their priority, with their own tokens or the worker's", () => {

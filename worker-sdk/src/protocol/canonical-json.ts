@@ -85,7 +85,7 @@ function isSurrogate(unit: number): boolean {
 function writeNumber(text: string): string {
   if (WHOLE.test(text)) return text === "-0" ? "0" : text;
   const value = Number(text);
-  if (Number.isInteger(value)) return BigInt(value).toString();
+  if (Number.isInteger(value)) return Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value);
   // Python's writer goes over to exponents one decimal place earlier than JavaScript.
   return Math.abs(value) < 1e-5 ? value.toExponential() : String(value);
 }

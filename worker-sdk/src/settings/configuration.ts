@@ -144,7 +144,7 @@ export const settingsSchema = z.object({
   orchestratorMode: orchestratorMode.default("FAILOVER"),
   token: headerToken.optional(),
   signMessages: truth.default(false),
-  orchestratorSecretKey: z.string().optional(),
+  orchestratorSecretKey: z.string().min(1, "must not be empty").optional(),
   websockets: truth.default(true),
   maxConcurrentTasks: wholeNumber(1).default(10),
   taskTypeLimits: z.record(z.string(), wholeNumber(0), "must be an object of whole numbers").default({}),
