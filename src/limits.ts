@@ -24,8 +24,11 @@ export const MAX_BRANCHES = 10_000;
 /** Shards of a deployment: lists of workers ask them all. */
 export const MAX_SHARDS = 100;
 
-/** Offers sent to a shard in one call; bounds the size of one RPC message. */
+/** Offers sent to a shard in one call, or attempts it is asked about. */
 export const OFFERS_PER_CALL = 100;
+
+/** Offers of one call, as JSON. The platform's limit is 32 MiB, where a text beyond Latin-1 takes two bytes a character. */
+export const MAX_CALL_BYTES = 12 * 1024 * 1024;
 
 /** Transitions of a job without a task or a wait between them, before it is stopped as a loop. */
 export const MAX_TRANSITIONS = 100;

@@ -1,18 +1,12 @@
-import {
-  EVENTS_PER_MESSAGE,
-  MAX_DIRECT_BRANCHES,
-  MAX_EVENT_ERROR_CHARS,
-  MAX_QUEUE_MESSAGE_BYTES,
-  OFFERS_PER_CALL,
-} from "../../src/limits.ts";
+import { EVENTS_PER_MESSAGE, MAX_DIRECT_BRANCHES, MAX_EVENT_ERROR_CHARS } from "../../src/limits.ts";
 import type { JobHistoryMessage } from "../../src/history/events.ts";
 import { withOthers, type TaskExplanation } from "../../src/dispatch/explanation.ts";
-import { offerOf, type DispatchMessage, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
+import { offerOf, type Offer, type TaskRef } from "../../src/dispatch/offer.ts";
+import { callsOf, messagesOf } from "../../src/dispatch/pack-offers.ts";
 import { isOverloaded } from "../../src/dispatch/shard-call.ts";
 import { unsentEvents } from "../../src/job/events.ts";
 import type { Branch, JobRecord, Task } from "../../src/job/record.ts";
 import type { ReleasedAttempt } from "../../src/job/unreleased.ts";
-import { jsonBytes } from "../../src/job/state-history.ts";
 import { queueProducer } from "../../src/queue-producer.ts";
 import { callShard } from "../../src/registry/call-shard.ts";
 import type { Configuration } from "../../src/configuration.ts";
@@ -24,9 +18,6 @@ import { askShards, chunks } from "./ask-shards.ts";
 
 /** Pause before a shard that has too much to do is offered what it did not take. */
 const OVERLOADED_PAUSE_SECONDS = 10;
-
-/** A queue message but for what surrounds its offers. */
-const MAX_OFFERS_BYTES = MAX_QUEUE_MESSAGE_BYTES - 200;
 
 /** What a shard said of the type of a task that waits there; null when it was not asked itself, but through the queue. */
 export type Here = Pick<Heard, "draining" | "counts"> | null;
@@ -70,7 +61,7 @@ export class JobOutbox {
   }
 
   async #offerTo(shard: string, offers: readonly Offer[], direct: boolean, outcome: Outcome): Promise<void> {
-    for (const some of chunks(offers, OFFERS_PER_CALL)) {
+    for (const some of callsOf(offers)) {
       const placed = direct ? await this.#direct(shard, some) : "away";
       if (typeof placed === "string") {
         await this.#queued(shard, some, placed === "overloaded" ? OVERLOADED_PAUSE_SECONDS : 0);
@@ -172,37 +163,17 @@ export class JobOutbox {
   }
 
   async #queued(shard: string, offers: Offer[], delaySeconds: number): Promise<void> {
-    const { messages, large } = packOffers(shard, offers);
+    const { messages, large } = messagesOf(shard, offers);
     try {
       await queueProducer(this.#env, "dispatch").send(messages, delaySeconds === 0 ? {} : { delaySeconds });
     } catch {
       // The job's check offers anew what did not arrive.
     }
-    if (large.length > 0) await this.#direct(shard, large);
+    // oxlint-disable-next-line no-await-in-loop -- one shard takes them, one call after the other
+    for (const some of callsOf(large)) await this.#direct(shard, some);
   }
 }
 
 function refsOf(job: JobRecord, tasks: readonly Pick<Task, "id" | "attempt">[]): TaskRef[] {
   return tasks.map((task) => ({ jobId: job.id, taskId: task.id, attempt: task.attempt }));
-}
-
-/** As few messages as the queue's size allows: each is paid for. What is too large for any goes without the queue. */
-function packOffers(shard: string, offers: readonly Offer[]): { messages: DispatchMessage[]; large: Offer[] } {
-  const messages: { v: 1; shard: string; offers: Offer[] }[] = [];
-  const large: Offer[] = [];
-  let room = 0;
-  for (const offer of offers) {
-    const bytes = jsonBytes(offer) + 1;
-    if (bytes > MAX_OFFERS_BYTES) {
-      large.push(offer);
-      continue;
-    }
-    if (bytes > room) {
-      messages.push({ v: 1, shard, offers: [] });
-      room = MAX_OFFERS_BYTES;
-    }
-    messages.at(-1)?.offers.push(offer);
-    room -= bytes;
-  }
-  return { messages, large };
 }
