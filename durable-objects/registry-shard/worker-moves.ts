@@ -72,12 +72,17 @@ export class WorkerMoves {
       const told = callObject(env.JOBS, jobId, (job) => job.taskMoved(taskId, attempt, to));
       await told.catch(() => undefined);
     });
+    // Two of its requests may ask for it at once.
+    if (roster.get(workerId) !== member) return "moved";
+    const ended = moving.leases.flatMap(({ lease }) => (isOpen(member, lease) ? [] : [lease]));
     for (const taskId of member.leases.keys()) dispatcher.drop(member, taskId);
     this.#hangUp(member);
     roster.remove(member);
     store.deleteWorker(workerId);
     standings.forget(workerId);
     dispatcher.workerLeft(now);
+    // Its new shard was given what ended here on the way, and nobody else would tell it.
+    if (ended.length > 0) await callShard(env, to, (shard) => shard.release(ended)).catch(() => undefined);
     return "moved";
   }
 
@@ -139,4 +144,10 @@ export class WorkerMoves {
       standing: standings.knows(member.id) ? standings.of(member.id) : null,
     };
   }
+}
+
+/** Whether the member has this attempt still, and has not given it back. */
+function isOpen({ leases }: Member, { taskId, attempt }: Lease): boolean {
+  const held = leases.get(taskId);
+  return held?.attempt === attempt && held.reported === undefined;
 }

@@ -115,7 +115,7 @@ describe.each(WAYS)("a worker whose shard is another one since there are more, %
   });
 });
 
-describe.each(WAYS)("a worker that moves while its job lets go of what it holds, %s,", (_, between) => {
+describe.each(WAYS)("a worker that moves while what it holds comes to an end, %s,", (_, between) => {
   /** A task in the hands of a polling worker in weur-0, whose home is weur-1. */
   async function held() {
     const type = unique();
@@ -138,6 +138,14 @@ describe.each(WAYS)("a worker that moves while its job lets go of what it holds,
     });
   }
 
+  test("keeps it when nothing ends, though two of its requests move it at once", async () => {
+    const { id, workerId, task } = await held();
+    await between();
+    await Promise.all([1, 2].map(() => beat(workerId, { current_tasks: [task.task_id] })));
+    expect(await shardsOf(workerId)).toEqual(["weur-1"]);
+    await expectAt(id, { "weur-1": "held" });
+  });
+
   test("does not keep it: its new shard is told, too", async () => {
     const { id, workerId, task } = await held();
     cancelOnTheWay(id);
@@ -152,14 +160,33 @@ describe.each(WAYS)("a worker that moves while its job lets go of what it holds,
     });
   });
 
+  test("does not keep what it has given back on the way", async () => {
+    const { id, workerId, task } = await held();
+    const { taskMoved } = JobObject.prototype;
+    vi.spyOn(JobObject.prototype, "taskMoved").mockImplementationOnce(async function (
+      this: JobObject,
+      ...moved: Parameters<typeof taskMoved>
+    ) {
+      taskMoved.apply(this, moved);
+      const { job_id, task_id } = task;
+      using _answer = await shardNamed("weur-0").result(workerId, { job_id, task_id, result: { status: "success" } });
+    });
+    await between();
+    await beat(workerId);
+    expect(await shardsOf(workerId)).toEqual(["weur-1"]);
+    await expectJob(id, { status: "finished" });
+    await between();
+    expect(await workerOf("weur-1", workerId)).toMatchObject({ held_tasks: 0 });
+  });
+
   test("does not keep it when its job cannot be told of the move: it is asked once the worker is connected", async () => {
     const { id, workerId, task } = await held();
     const moved = vi.spyOn(JobObject.prototype, "taskMoved").mockImplementationOnce(() => {
       throw new Error("lost");
     });
-    cancelOnTheWay(id);
     await beat(workerId, { current_tasks: [task.task_id] });
     expect(moved).toHaveBeenCalledTimes(1);
+    await call("POST", `/api/v1/jobs/${id}/cancel`, { headers: ALICE });
     await expectAt(id, { "weur-1": "held" });
     const socket = await openSocket(workerId, near);
     await socket.hello([], { holding: [task] });
