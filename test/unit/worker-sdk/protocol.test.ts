@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { reportedResult, taskTypesOf, workerRegistration } from "@batuta/worker/protocol";
+import { reportedResult, resultFrame, taskTypesOf, workerRegistration } from "@batuta/worker/protocol";
 
 const ids = { job_id: "job", task_id: "job-1", worker_id: "w" };
 
@@ -22,6 +22,25 @@ describe("a result that a worker posts", () => {
     ],
   ])("is read in the later generation's flat form, too: %j", (flat, result) => {
     expect(reportedResult.parse({ ...ids, timestamp: 1, ...flat })).toMatchObject({ ...ids, timestamp: 1, result });
+  });
+
+  it.each([
+    [{ error: "no space left" }, "failure"],
+    [{ error: { code: "X", message: "m" }, data: { n: 1 } }, "failure"],
+    [{ error: {} }, "failure"],
+    [{ error: null }, "success"],
+    [{ status: "success", error: "only a remark" }, "success"],
+    [{ status: "cancelled", error: "stopped" }, "cancelled"],
+  ])("that has an error and no status is a failure, nested or flat: %j is a %s", (said, status) => {
+    for (const body of [{ result: said }, said, { timestamp: 1, ...said }]) {
+      expect(reportedResult.parse({ ...ids, ...body }).result).toEqual({ ...said, status });
+      expect(resultFrame.parse({ type: "result", ...ids, result: said }).result).toEqual({ ...said, status });
+    }
+  });
+
+  it("is a success when it says nothing", () => {
+    expect(reportedResult.parse(ids).result).toEqual({ status: "success" });
+    expect(reportedResult.parse({ ...ids, result: {} }).result).toEqual({ status: "success" });
   });
 
   it.each([[null], ["text"], [[]], [{ ...ids, task_id: "no id at all!" }]])("is refused when it is %j", (body) => {

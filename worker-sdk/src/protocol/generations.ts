@@ -17,5 +17,6 @@ export function isLaterGeneration(message: object): boolean {
 
 /** As {@link isLaterGeneration}, of a result: the first generation nests how the task ended. */
 export function isFlatResult(message: object): boolean {
-  return !("result" in message) && ("status" in message || "data" in message || isLaterGeneration(message));
+  if ("result" in message) return false;
+  return ["status", "data", "error"].some((member) => member in message) || isLaterGeneration(message);
 }

@@ -44,14 +44,19 @@ export const taskError = z.union([
 ]);
 export type TaskError = z.infer<typeof taskError>;
 
-/** What became of a task: `success`, `failure`, `cancelled`, or a word of the blueprint's own. */
-export const taskOutcome = z.looseObject({
-  status: z.string().default("success"),
-  data: z.unknown().optional(),
-  error: taskError.nullish(),
-  /** What is known of the files that `data` names. */
-  data_metadata: filesByKey.nullish(),
-});
+/**
+ * What became of a task: `success`, `failure`, `cancelled`, or a word of the blueprint's own. Without a word it is a
+ * `failure` when there is an `error`, else a `success`.
+ */
+export const taskOutcome = z
+  .looseObject({
+    status: z.string().optional(),
+    data: z.unknown().optional(),
+    error: taskError.nullish(),
+    /** What is known of the files that `data` names. */
+    data_metadata: filesByKey.nullish(),
+  })
+  .transform((said) => ({ ...said, status: said.status ?? (said.error == null ? "success" : "failure") }));
 export type TaskOutcome = z.infer<typeof taskOutcome>;
 
 /** Body of `POST /_worker/tasks/result` (spec §5). */
