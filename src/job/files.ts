@@ -104,8 +104,9 @@ export function filesOfTask(job: JobRecord, params: unknown, what: string): File
   });
   if (keys.size === 0) return undefined;
   const byKey = new Map<string, FileMetadata>();
-  // A key with a dot in it may look like the way to another file.
-  for (const [uri, key] of keys) byKey.set(byKey.has(key) ? uri : key, { uri, ...of(files, uri) });
+  // A key with a dot in it may look like the way to another file, and `__proto__` is left out by those who read it.
+  for (const [uri, key] of keys)
+    byKey.set(byKey.has(key) || key === "__proto__" ? uri : key, { uri, ...of(files, uri) });
   const found = Object.fromEntries(byKey);
   const bytes = jsonBytes(found);
   if (bytes <= MAX_FILE_METADATA_BYTES) return found;

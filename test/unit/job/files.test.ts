@@ -91,6 +91,8 @@ describe("the metadata of a task's files", () => {
     });
     expect(filesOfTask(job, [A, A], "t")).toEqual({ "0": { uri: A, size: 1 } });
     expect(filesOfTask(job, A, "t")).toEqual({ "": { uri: A, size: 1 } });
+    // A reader that leaves such a key out would take the task's signature for wrong.
+    expect(filesOfTask(job, JSON.parse(`{ "__proto__": "${A}" }`), "t")).toEqual({ [A]: { uri: A, size: 1 } });
   });
 
   test("is not there when nothing is known of any", () => {

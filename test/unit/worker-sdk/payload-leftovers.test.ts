@@ -67,6 +67,23 @@ describe("what killed workers have left", () => {
     expect(existsSync(join(elsewhere, "1"))).toBe(true);
   });
 
+  it("is what its mark's owner has: nobody can mark another one's folder in a directory for all", async () => {
+    const folder = await leftover("t", "1", 25);
+    const builtins = nodeBuiltins();
+    if (builtins === undefined) throw new Error("This is not Node.");
+    const { fs } = builtins;
+    const { lstat } = fs;
+    const other = vi.spyOn(fs, "lstat").mockImplementation(async (path, ...rest) => {
+      const about = await lstat(path, ...rest);
+      return String(path).endsWith(".batuta-worker") ? Object.assign(about, { uid: 4_242_424 }) : about;
+    });
+    await remove();
+    other.mockRestore();
+    expect(existsSync(folder)).toBe(true);
+    await remove();
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it("is nothing where there is no directory, or that of somebody else", async () => {
     await removeLeftovers(join(directory, "none"), logger);
     const folder = await leftover("t", "1", 25);

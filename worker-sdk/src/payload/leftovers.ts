@@ -71,8 +71,9 @@ async function removeAbandoned(directory: string, { fs, path }: NodeBuiltins): P
     // oxlint-disable no-await-in-loop
     const about = await fs.lstat(mark).catch(() => undefined);
     if (about === undefined || about.mtimeMs > since) continue;
-    // Nothing is removed through a link, which no worker has made.
-    if ((await fs.lstat(home).catch(() => undefined))?.isSymbolicLink() === true) continue;
+    const whose = await fs.lstat(home).catch(() => undefined);
+    // A worker makes both, and no link: else somebody marks what others have, in a directory where all may write.
+    if (whose !== undefined && (whose.isSymbolicLink() || whose.uid !== about.uid)) continue;
     await fs.rm(path.join(home, attempt), { recursive: true, force: true, maxRetries: 3 });
     await fs.rmdir(home).catch(() => undefined);
     await fs.rm(mark, { force: true });
