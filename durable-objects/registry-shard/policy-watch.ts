@@ -1,3 +1,4 @@
+import type { ConfigurationSource } from "../../src/access/configuration-source.ts";
 import { configurationSource } from "../../src/access/sources.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { DispatchPolicy, ShardShare } from "../../src/dispatch/policy.ts";
@@ -30,20 +31,25 @@ export class PolicyWatch {
     const { ctx, env } = needs;
     const isSaid = env.DISPATCH_TOML !== undefined || env.CONFIG_FILES !== undefined;
     // Before any task is handed over: a limit must hold from the first one on.
-    if (isSaid) void ctx.blockConcurrencyWhile(() => this.#look());
+    if (isSaid) void ctx.blockConcurrencyWhile(() => this.#follow((source) => source.policy()));
   }
 
   /** To be called where something happens anyway. */
   look(now: number): void {
     if (this.#needs.env.CONFIG_FILES === undefined || now - this.#lookedAt < LOOK_EVERY_MS) return;
-    this.#needs.ctx.waitUntil(this.#look());
+    this.#needs.ctx.waitUntil(this.#follow((source) => source.policy()));
+  }
+
+  /** Follows the text as it is now: when this is over, what the new limits admit is with its workers. */
+  readAgain(): Promise<void> {
+    return this.#follow((source) => source.freshPolicy());
   }
 
   /** Never throws: what cannot be read leaves in force what was, and is in the log. */
-  async #look(): Promise<void> {
+  async #follow(read: (source: ConfigurationSource) => ReturnType<ConfigurationSource["policy"]>): Promise<void> {
     const { env, settings, dispatcher, share } = this.#needs;
     this.#lookedAt = Date.now();
-    const said = await configurationSource(env, settings).policy();
+    const said = await read(configurationSource(env, settings));
     if (!said.ok || said.value === this.#policy) return;
     this.#policy = said.value;
     dispatcher.follow(said.value, share);

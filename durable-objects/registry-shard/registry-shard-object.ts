@@ -194,6 +194,11 @@ export class RegistryShard extends DurableObject<Env> {
     return this.#parts.fleet.undrainShard(Date.now());
   }
 
+  /** The limits of the deployment count as they are written now. */
+  readPolicy(): Promise<void> {
+    return this.#parts.policy.readAgain();
+  }
+
   /** Says something to a worker. @returns whether it has a socket to hear it by; null when nothing is known of it */
   command(workerId: string, frame: ServerFrame): boolean | null {
     return this.#parts.fleet.command(workerId, frame);

@@ -16,6 +16,8 @@ export interface ConfigurationSource {
   integrations(): Promise<Parsed<IntegrationDirectory>>;
   /** The same object until the text changes. */
   policy(): Promise<Parsed<DispatchPolicy>>;
+  /** As {@link policy}, of the text as it is now, however lately it was read. */
+  freshPolicy(): Promise<Parsed<DispatchPolicy>>;
   /** Reads all texts again at once. On error what was in force stays in force, and the error says what is wrong. */
   reload(): Promise<Parsed<null>>;
 }
@@ -70,6 +72,7 @@ export function createConfigurationSource(
     workers: () => workers.current(),
     integrations: () => integrations.current(),
     policy: () => policy.current(),
+    freshPolicy: () => policy.fresh(),
     async reload() {
       const outcomes = await Promise.all([clients.load(), workers.load(), integrations.load(), policy.load()]);
       const errors = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.error]));
@@ -132,6 +135,10 @@ function trustedFor<T>(ms: number, { file, without, read, parse, now, logError }
     load,
     async current(): Promise<Parsed<T>> {
       if (latest === undefined || now() - readAt >= ms) await load();
+      return inForce;
+    },
+    async fresh(): Promise<Parsed<T>> {
+      await load();
       return inForce;
     },
   };

@@ -1,5 +1,8 @@
 import type { Context } from "hono";
+import type { RegistryShard } from "../../durable-objects/registry-shard/registry-shard-object.ts";
+import { mapLimit, PARALLEL_CALLS } from "../../durable-objects/shared/map-limit.ts";
 import { log } from "../observability/log.ts";
+import { callShardInTime } from "../registry/call-shard.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { Problem } from "./problem.ts";
 
@@ -21,4 +24,20 @@ export function nameAway(c: Context<HttpEnv>, away: readonly string[]): void {
   if (away.length === 0) return;
   c.header("X-Unreachable-Shards", away.join(", "));
   log(c.get("settings"), "WARNING", "shards.unreachable", { shards: away.join(", "), path: c.req.path });
+}
+
+/** Calls all shards. Those that do not answer are named, as by {@link nameAway}, and hold up nobody. */
+export async function tellShards(
+  c: Context<HttpEnv>,
+  call: (shard: DurableObjectStub<RegistryShard>) => Promise<void>,
+): Promise<void> {
+  const away: string[] = [];
+  await mapLimit(shardNames(c), PARALLEL_CALLS, async (name) => {
+    try {
+      await callShardInTime(c.env, name, call);
+    } catch {
+      away.push(name);
+    }
+  });
+  nameAway(c, away);
 }

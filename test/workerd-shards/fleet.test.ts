@@ -44,3 +44,14 @@ test("lists name the shards that are away and show what the others have", async 
   });
   expect(shards.headers.get("X-Unreachable-Shards")).toBe("enam-0");
 });
+
+test("files are read again though a shard is away, which is named", async () => {
+  const reload = () => call("POST", "/api/v1/admin/reload-workers", { headers: ADMIN });
+  const whole = await reload();
+  expect([whole.status, whole.headers.get("X-Unreachable-Shards")]).toEqual([200, null]);
+  makeUnreachable("enam-0");
+  vi.spyOn(console, "error").mockReturnValue();
+  vi.spyOn(console, "log").mockReturnValue();
+  const rest = await reload();
+  expect([rest.status, rest.headers.get("X-Unreachable-Shards")]).toEqual([200, "enam-0"]);
+});

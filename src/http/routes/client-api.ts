@@ -10,6 +10,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { listedJobs, pageQuery, turnPage, whole } from "../page.ts";
 import { Problem } from "../problem.ts";
 import { requireAdmin } from "../require-admin.ts";
+import { tellShards } from "../shards.ts";
 import { viewJob } from "../view-job.ts";
 import { batchApi } from "./batch.ts";
 import { explainArchived } from "../../job/explain.ts";
@@ -68,6 +69,8 @@ export const clientApi = new Hono<HttpEnv>()
   .post("/admin/reload-workers", async (c) => {
     requireAdmin(c.get("client"));
     const outcome = await c.get("source").reload();
+    // Whatever is wrong with another file, limits that are right count at once.
+    await tellShards(c, (shard) => shard.readPolicy());
     if (!outcome.ok) throw new Problem(400, "configuration_error", outcome.error);
     return c.json({ status: "worker_configs_reloaded" });
   })

@@ -96,6 +96,19 @@ describe("from the embedded server's files", () => {
     expect(await isKnown("two")).toBe(true);
   });
 
+  test("limits are read anew for whoever wants them as they are now", async ({ expect }) => {
+    const { source, files } = setUp({ dispatch: `[task_types.cut]\nmax_concurrent = 1` });
+    const most = (said: Awaited<ReturnType<typeof source.policy>>) =>
+      said.ok ? said.value.taskTypes.get("cut")?.maxConcurrent : said.error;
+    expect(most(await source.policy())).toBe(1);
+    files["dispatch"] = `[task_types.cut]\nmax_concurrent = 2`;
+    expect(most(await source.policy())).toBe(1);
+    expect(most(await source.freshPolicy())).toBe(2);
+    files["dispatch"] = "[task_types";
+    expect(most(await source.freshPolicy())).toBe(2);
+    expect(most(await source.policy())).toBe(2);
+  });
+
   test("a reload of bad texts says all that is wrong and changes nothing", async ({ expect }) => {
     const { source, isKnown, files } = setUp({ clients: GOOD });
     await isKnown("one");
