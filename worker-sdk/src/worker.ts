@@ -11,7 +11,7 @@ import { serveHealth } from "./node/health-server.ts";
 import { OrchestratorLinks } from "./orchestrators/orchestrator-links.ts";
 import { removeLeftovers } from "./payload/leftovers.ts";
 import { payloadFiles } from "./payload/payload-files.ts";
-import { systemRuntime, type Runtime } from "./runtime.ts";
+import { requireRecentRuntime, systemRuntime, type Runtime } from "./runtime.ts";
 import { defineTask, TaskCatalog, type AnyParams, type TaskOptions } from "./tasks/task-catalog.ts";
 import type { Middleware, TaskHandler } from "./tasks/task-context.ts";
 import type { EventSchemas } from "./tasks/task-events.ts";
@@ -176,7 +176,7 @@ export class Worker {
    * Registers with the orchestrator, or each of several, and works until `stop`.
    * @returns a promise that resolves after a graceful stop
    * @throws RegistrationRefusedError when no orchestrator wants this worker; TypeError when there is no task, or
-   *   the worker has run before
+   *   the worker has run before; ConfigurationError in a runtime that is too old
    */
   async run({ handleSignals = true, health }: RunOptions = {}): Promise<void> {
     if (this.#started) throw new TypeError("A worker runs once. Make a new Worker to run again.");
@@ -184,6 +184,7 @@ export class Worker {
     if (names.length === 0) {
       throw new TypeError('The worker has no task. Call worker.task("name", handler) before run().');
     }
+    requireRecentRuntime();
     this.#started = true;
     if (this.#stopping !== undefined) return;
     void removeLeftovers(this.#configuration.payloadDir, this.#logger);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { RegistrationRefusedError, Worker } from "../../../worker-sdk/src/index.ts";
+import { ConfigurationError, RegistrationRefusedError, Worker } from "../../../worker-sdk/src/index.ts";
 import { jsonLogger } from "../../../worker-sdk/src/logger.ts";
 import { tokenProtocol } from "../../../worker-sdk/src/socket/open-socket.ts";
 import { connectionRefused, NEXT, problem, REGISTER } from "./support/fake-orchestrator.ts";
@@ -48,6 +48,23 @@ describe("registration", () => {
     await expect(running).rejects.toThrow(RegistrationRefusedError);
     await expect(running).rejects.toThrow(message);
     await worker.stop();
+  });
+
+  it("is not tried in a runtime that is too old, which is told which one is needed", async () => {
+    const { withResolvers } = Promise;
+    Reflect.set(Promise, "withResolvers", undefined);
+    try {
+      const { worker, orchestrator, sockets } = workerBench();
+      worker.task("work", () => {});
+      const running = worker.run({ handleSignals: false });
+      await expect(running).rejects.toThrow(ConfigurationError);
+      await expect(running).rejects.toThrow(
+        `A worker needs Node 22 or newer, Bun or Deno: this runtime (${process.version}) is too old.`,
+      );
+      expect([orchestrator.to(REGISTER), sockets]).toEqual([[], []]);
+    } finally {
+      Reflect.set(Promise, "withResolvers", withResolvers);
+    }
   });
 
   it("names the target of a redirect instead of carrying the token there", async () => {
