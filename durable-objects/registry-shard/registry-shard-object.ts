@@ -99,6 +99,14 @@ export class RegistryShard extends DurableObject<Env> {
     return logs.take(workerId, log, now);
   }
 
+  /** Whether a worker, which says something of this task, has it. */
+  hasTask(workerId: string, task: { job_id: string; task_id: string }): boolean {
+    const { roster, leases } = this.#parts;
+    const member = roster.get(workerId);
+    if (member !== null) leases.renew(member, Date.now());
+    return roster.hasTask(workerId, task);
+  }
+
   // ---- jobs
 
   /** Takes tasks on offer. Idempotent by task and attempt. */

@@ -164,6 +164,11 @@ export class Roster {
     return this.#holders.get(taskId) ?? null;
   }
 
+  /** Whether a worker has the task. */
+  hasTask(workerId: string, { job_id: jobId, task_id: taskId }: { job_id: string; task_id: string }): boolean {
+    return this.#members.get(workerId)?.leases.get(taskId)?.jobId === jobId;
+  }
+
   /** Notes that it is the others' turn now. */
   took(member: Member): void {
     member.turn = ++this.#turns;

@@ -1,5 +1,6 @@
 import type { TaskLog } from "@batuta/worker/protocol";
 import { logMessages } from "../../src/history/task-log.ts";
+import { NOT_HELD } from "../../src/job/worker-event.ts";
 import { MAX_LOG_LINES, MAX_TASK_LOG_LINES } from "../../src/limits.ts";
 import type { QueueProducer } from "../../src/queue-producer.ts";
 import type { Roster } from "./roster.ts";
@@ -55,7 +56,7 @@ export class TaskLogs {
   async take(workerId: string, log: TaskLog, now: number): Promise<LogTaken> {
     const written = this.#writing(workerId, log, now);
     if (written === null) {
-      return { status: "ignored", lines: 0, message: "The worker does not hold this task." };
+      return { status: "ignored", lines: 0, message: NOT_HELD };
     }
     const room = Math.max(0, MAX_TASK_LOG_LINES - written.lines);
     const lines = log.lines.slice(0, Math.min(MAX_LOG_LINES, room));

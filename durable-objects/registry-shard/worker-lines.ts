@@ -214,6 +214,7 @@ export class WorkerLines {
         roster.refresh(member);
         return dispatcher.fill(member, now);
       case "progress_update":
+        if (!roster.hasTask(member.id, frame)) return;
         return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
           job.progress(frame.task_id, frame.progress, frame.message),
         );
@@ -246,12 +247,16 @@ export class WorkerLines {
     const parsed = parseWorkerFrame(message);
     if (!("frame" in parsed) || parsed.frame.type !== "progress_update") return;
     const { job_id: jobId, task_id: taskId, progress, message: text } = parsed.frame;
+    // A worker with a socket of its own says it by that.
+    if (this.#needs.roster.holderOf(taskId)?.socket != null) return;
     await callObject(this.#needs.env.JOBS, jobId, (job) => job.progress(taskId, progress, text));
   }
 
   /** What cannot be brought to its job now is not answered: a worker that names its events sends it again. */
   async #event(member: Member, socket: WebSocket, event: WorkerEvent): Promise<void> {
-    const error = await tellJob(this.#needs.env, member.id, event);
+    const { target_job_id: job_id, target_task_id: task_id } = event;
+    const holds = this.#needs.roster.hasTask(member.id, { job_id, task_id });
+    const error = await tellJob(this.#needs.env, member.id, event, holds);
     // A worker that takes only commands by this socket does not know such an answer.
     if (event.event_id !== undefined && (member.slots !== null || error !== null)) {
       const taken =

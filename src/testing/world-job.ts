@@ -99,7 +99,7 @@ export class WorldJob {
 
   /** @throws {Error} when the payload does not fit the job */
   workerEvent(taskId: string, type: string, payload: unknown): void {
-    this.memory.workerEvent({ taskId, workerId: TEST_WORKER, type, eventId: null, payload });
+    this.memory.workerEvent({ taskId, workerId: TEST_WORKER, type, eventId: null, payload, holds: true });
   }
 
   report({ id, attempt, lease }: Task, outcome: TaskOutcome): ResultAck {

@@ -157,7 +157,8 @@ export class Trial {
     if (command.op === "result") return this.#report(meant, command, mark);
     const { id } = meant;
     if (command.op === "worker event") {
-      const event = { taskId: id, workerId: "w", type: command.type, eventId: command.id, payload: marked(mark) };
+      const said = { taskId: id, workerId: "w", type: command.type, eventId: command.id, payload: marked(mark) };
+      const event = { ...said, holds: true };
       return this.#same(bench.job.workerEvent(event), model.workerEvent(id, command.type, command.id, mark));
     }
     const task = model.current(id, meant.attempt);

@@ -80,6 +80,53 @@ describe.each(WAYS)("a worker's event, %s,", (_, between) => {
   });
 });
 
+describe.each(WAYS)("a worker that does not have the task, %s,", (_, between) => {
+  const stranger = async () => {
+    const workerId = unique();
+    await register(workerId, { supported_tasks: [unique()] });
+    return workerId;
+  };
+
+  test("moves its job on by no event, and says nothing of its progress", async () => {
+    const { id, task } = await polledTask();
+    const other = await stranger();
+    await between();
+    for (const workerId of [other, unique()]) {
+      expect((await post(workerId, eventOf(task, "stream_started", { url: "rtmp://x" }))).body).toEqual({
+        status: "error",
+        message: "The worker does not hold this task.",
+      });
+      expect((await post(workerId, eventOf(task, "progress", { progress: 0.9 }))).body).toMatchObject({
+        status: "error",
+      });
+      const said = { worker_id: workerId, job_id: id, task_id: task.task_id, progress: 0.9 };
+      expect((await call("POST", "/_worker/tasks/progress", { headers: WORKER, json: said })).body).toMatchObject({
+        status: "ignored",
+        reason: "worker_mismatch",
+      });
+    }
+    expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker", progress: null });
+  });
+
+  test("does not by its socket either", async () => {
+    const { id, task } = await polledTask();
+    const worker = await socketWorker([unique()]);
+    await between();
+    const { job_id, task_id } = task;
+    worker.send({ type: "progress_update", job_id, task_id, progress: 0.9 });
+    worker.send({ type: "event", ...eventOf(task, "stream_started", { url: "rtmp://x" }, "strange") });
+    expect(await worker.next("event_ack")).toMatchObject({ event_id: "strange", status: "error" });
+    expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker", progress: null });
+  });
+});
+
+test("an event whose answer was lost is taken as known, though the task is not with its worker any more", async () => {
+  const { id, workerId, task } = await polledTask();
+  const event = eventOf(task, "stream_started", { url: "rtmp://x" });
+  for (const _time of [1, 2]) expect((await post(workerId, event)).body).toEqual({ status: "event_accepted" });
+  await expectJob(id, { status: "finished", result: "rtmp://x" });
+});
+
 test.each(WAYS)("a progress event is the task's progress, %s", async (_, between) => {
   const { id, workerId, task } = await polledTask();
   expect((await post(workerId, eventOf(task, "progress", { progress: 0.4, message: "frames" }))).status).toBe(200);

@@ -12,7 +12,7 @@ import {
   type JsonObject,
   type ResultAck,
 } from "@batuta/worker/protocol";
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { callObject } from "../../../durable-objects/shared/call-object.ts";
 import { REPLAYED } from "../../access/seen-messages.ts";
@@ -22,6 +22,7 @@ import { log } from "../../observability/log.ts";
 import { callShard } from "../../registry/call-shard.ts";
 import { noteRegistered } from "../../registry/worker-home.ts";
 import { regionOfWorker, regionSaid } from "../../registry/worker-region.ts";
+import { NOT_HELD } from "../../job/worker-event.ts";
 import { tellJob } from "../../registry/worker-events.ts";
 import { checkBody, readOptionalJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -62,6 +63,17 @@ const rxonVersion = createMiddleware<HttpEnv>(async (c, next) => {
   if (c.req.header(RXON_VERSION_HEADER) !== undefined && c.res.status !== 101)
     c.header(RXON_VERSION_HEADER, RXON_VERSION);
 });
+
+/** Whether the worker of the request has a task that it says something of. */
+function holdsTask(c: Context<HttpEnv>, { job_id, task_id }: { job_id: string; task_id: string }): Promise<boolean> {
+  const workerId = c.get("workerId");
+  return atWorkersShard(
+    c,
+    workerId,
+    (name) => callShard<Promise<boolean>>(c.env, name, (shard) => shard.hasTask(workerId, { job_id, task_id })),
+    (holds) => (holds ? "yes" : "in doubt"),
+  );
+}
 
 /** The routes below `/_worker` (spec §5). All need a worker's token. */
 export const workerApi = new Hono<HttpEnv>()
@@ -143,6 +155,8 @@ export const workerApi = new Hono<HttpEnv>()
   })
   .post("/tasks/progress", requireWorkerInBody, async (c) => {
     const update = checkBody(progressUpdate, c.get("body"), "progress update");
+    if (!(await holdsTask(c, update)))
+      return c.json({ status: "ignored", reason: "worker_mismatch", message: NOT_HELD });
     await callObject(c.env.JOBS, update.job_id, (job) => job.progress(update.task_id, update.progress, update.message));
     return c.json({ status: "progress_accepted" });
   })
@@ -158,7 +172,9 @@ export const workerApi = new Hono<HttpEnv>()
     return c.json(taken);
   })
   .post("/events", requireWorkerInBody, async (c) => {
-    const error = await tellJob(c.env, c.get("workerId"), checkBody(workerEvent, c.get("body"), "event"));
+    const event = checkBody(workerEvent, c.get("body"), "event");
+    const holds = await holdsTask(c, { job_id: event.target_job_id, task_id: event.target_task_id });
+    const error = await tellJob(c.env, c.get("workerId"), event, holds);
     return c.json(error === null ? { status: "event_accepted" } : { status: "error", message: error });
   })
   .get("/ws", async (c) => {

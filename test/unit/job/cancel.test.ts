@@ -144,7 +144,7 @@ describe("a job whose task a worker has", () => {
     ] as const;
     const before = bench.record;
     for (const each of commands) expect(bench.job.command("bob", each)).toMatchObject({ ok: false, code: "conflict" });
-    const event = { taskId: "job-1", workerId: "w", type: "x", eventId: null, payload: {} };
+    const event = { taskId: "job-1", workerId: "w", type: "x", eventId: null, payload: {}, holds: true };
     expect(bench.job.workerEvent(event)).toBe(false);
     expect(bench.record).toBe(before);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { JobRecord } from "../../../src/job/record.ts";
 import { StateHistoryError } from "../../../src/job/state-history.ts";
 import { takeSingleResult } from "../../../src/job/take-result.ts";
-import { takeWorkerEvent, type WorkerEvent } from "../../../src/job/worker-event.ts";
+import { NotHeldError, takeWorkerEvent, type WorkerEvent } from "../../../src/job/worker-event.ts";
 import {
   cancellingJob,
   fannedOutJob,
@@ -18,7 +18,8 @@ const later = surroundings({ now: T0 + 5_000 });
 const skipping = waitingJob({ eventTransitions: { enough: "late" } }, { stateHistory: { kept: 1 } });
 
 function say(job: JobRecord, over: Partial<WorkerEvent> = {}): JobRecord | null {
-  const event = { taskId: "job-1", workerId: "w", type: "enough", eventId: "e-1", payload: { pages: 3 }, ...over };
+  const said = { taskId: "job-1", workerId: "w", type: "enough", eventId: "e-1", payload: { pages: 3 } };
+  const event = { ...said, holds: true, ...over };
   return takeWorkerEvent(job, flow, event, later)?.record ?? null;
 }
 
@@ -56,6 +57,12 @@ describe("an event of the worker that has the job's task", () => {
     const job = say(skipping, { type: "halfway" });
     expect(say(job ?? skipping, { type: "enough" })).toBeNull();
     expect(say(job ?? skipping, { type: "enough", eventId: "e-2" })?.state).toBe("late");
+  });
+
+  test("of a worker that does not have the task is refused, unless it was taken before", () => {
+    expect(() => say(skipping, { holds: false })).toThrow(NotHeldError);
+    const job = say(skipping);
+    expect(say(job ?? skipping, { holds: false })).toBeNull();
   });
 
   test("without an id counts each time", () => {
