@@ -44,26 +44,37 @@ function explainTask(
 
 function workersAround({ roster, dispatcher, leases }: Parts, task: Offer, now: number): WorkersAround {
   const rule = dispatcher.ruleFor(task, now);
+  const asked = new Set(task.requiredWorkers);
   const verdicts: (WorkerVerdict & { readonly near: number })[] = [];
   const otherTypes = new Set<string>();
   let otherWorkers = 0;
   for (const member of roster.all()) {
-    if (member.info === null) continue;
+    const isAsked = asked.has(member.id);
+    if (member.info === null && !isAsked) continue;
     const alive = leases.isAlive(member, now);
-    if (!takesType(member, task.type)) {
+    if (!isAsked && !takesType(member, task.type)) {
       if (!alive) continue;
       otherWorkers += 1;
       for (const type of member.everTook) otherTypes.add(type);
       continue;
     }
+    if (!isAsked && asked.size > 0) {
+      verdicts.push({ workerId: member.id, near: 6, ruledOut: "is not one of the workers that the task asks for" });
+      continue;
+    }
     const { near, ruledOut } = verdict(member, task, rule, alive, leases.heardAt(member), now);
-    verdicts.push({ workerId: member.id, near, ruledOut: ruledOut === null ? null : short(ruledOut) });
+    const why = ruledOut === null ? null : short(ruledOut);
+    verdicts.push({ workerId: member.id, near, ruledOut: why, ...(isAsked ? { asked: "here" as const } : {}) });
+  }
+  for (const workerId of asked) {
+    if (roster.get(workerId) !== null) continue;
+    verdicts.push({ workerId: short(workerId), near: 5, ruledOut: "is not registered here", asked: "missing" });
   }
   const nearest = verdicts.toSorted((a, b) => a.near - b.near || (a.workerId < b.workerId ? -1 : 1));
   const reasons = new ReasonCounts();
   for (const { ruledOut } of nearest.slice(MAX_EXPLAINED_WORKERS)) reasons.add(ruledOut);
   return {
-    workers: nearest.slice(0, MAX_EXPLAINED_WORKERS).map(({ workerId, ruledOut }) => ({ workerId, ruledOut })),
+    workers: nearest.slice(0, MAX_EXPLAINED_WORKERS).map(({ near: _near, ...verdict }) => verdict),
     moreWorkers: Math.max(0, nearest.length - MAX_EXPLAINED_WORKERS),
     moreReasons: reasons.mostFrequent(),
     otherWorkers,
@@ -82,6 +93,7 @@ function verdict(member: Member, task: Offer, rule: Rule, alive: boolean, heardA
   }
   const candidate = candidateOf(member);
   if (candidate === null) return { near: 4, ruledOut: "has not registered" };
+  if (!takesType(member, task.type)) return { near: 4, ruledOut: `does not take ${task.type}` };
   if (!candidate.tasks.has(task.type) || candidate.full?.has(task.type) === true)
     return { near: 2, ruledOut: `takes no ${task.type} at present` };
   // What it is and has comes first: a slot that comes free does not help against it.

@@ -81,21 +81,32 @@ export function createConfigurationSource(
   };
 }
 
-async function readText(files: Fetcher | undefined, name: string, text: string | undefined): Promise<string> {
-  if (files === undefined) return text ?? "";
+/** A text, or why there is none, and the path of its file where it has one. */
+interface Found {
+  readonly read: Parsed<string>;
+  readonly path: string | null;
+}
+
+async function readText(files: Fetcher | undefined, name: string, text: string | undefined): Promise<Found> {
+  if (files === undefined) return { read: { ok: true, value: text ?? "" }, path: null };
   const answer = await files.fetch(`https://config/${name}`);
   const body = await answer.text();
-  if (answer.status === 404) return "";
-  if (!answer.ok) throw new Error(`reading it was answered ${answer.status}`);
-  return body;
+  const header = answer.headers.get("X-File");
+  const path = header === null ? null : decodeURIComponent(header);
+  if (answer.ok || answer.status === 404) return { read: { ok: true, value: answer.ok ? body : "" }, path };
+  return { read: { ok: false, error: body || `reading it was answered ${answer.status}` }, path };
 }
 
 interface Origin<T> extends Surroundings {
   file: string;
   /** What cannot be done while there has been no good text. */
   without: string;
-  read: () => Promise<string>;
+  read: () => Promise<Found>;
   parse: (text: string) => Parsed<T>;
+}
+
+function unreadable(file: string, why: string): Parsed<never> {
+  return { ok: false, error: `${file} cannot be read: ${why}` };
 }
 
 /** Caches values only, never a pending read: a promise of one request must not be awaited by another. */
@@ -111,20 +122,23 @@ function trustedFor<T>(ms: number, { file, without, read, parse, now, logError }
 
   async function load(): Promise<Parsed<T>> {
     readAt = now();
-    let outcome: Parsed<T>;
     try {
-      const found = await read();
-      const digest = digestToken(found);
+      const { read: found, path } = await read();
+      if (!found.ok) return keep(unreadable(path ?? file, found.error), undefined);
+      const digest = digestToken(found.value);
       if (latest !== undefined && textDigest !== undefined && sameDigest(textDigest, digest)) return latest;
-      textDigest = digest;
-      outcome = parse(found);
+      const parsed = parse(found.value);
+      // Whoever corrects it must know which file it is, which may be called anything.
+      const named =
+        parsed.ok || path === null ? parsed : { ...parsed, error: parsed.error.replaceAll(file, () => path) };
+      return keep(named, digest);
     } catch (error) {
-      textDigest = undefined;
-      outcome = {
-        ok: false,
-        error: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      };
+      return keep(unreadable(file, error instanceof Error ? error.message : String(error)), undefined);
     }
+  }
+
+  function keep(outcome: Parsed<T>, digest: Uint8Array | undefined): Parsed<T> {
+    textDigest = digest;
     latest = outcome;
     if (outcome.ok) inForce = outcome;
     else logError(outcome.error);

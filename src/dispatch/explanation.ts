@@ -9,6 +9,8 @@ export interface WorkerVerdict {
   readonly ruledOut: string | null;
   /** The shard it is in, where that is another than the task's. */
   readonly shard?: string;
+  /** Where the task names the only workers that may take it, whether this one of them is in the shard that tells of it. */
+  readonly asked?: "here" | "missing";
 }
 
 /** The workers as a task that nobody has sees them. */
@@ -49,14 +51,28 @@ export function withOthers(
     for (const type of found.otherTypes) otherTypes.add(type);
     for (const each of found.moreReasons ?? []) reasons.add(each.ruledOut, each.workers);
   }
-  const left = workers.slice(MAX_EXPLAINED_WORKERS);
+  const ordered = askedFirst(workers);
+  const left = ordered.slice(MAX_EXPLAINED_WORKERS);
   for (const { ruledOut } of left) reasons.add(ruledOut);
   return {
     ...own,
-    workers: workers.slice(0, MAX_EXPLAINED_WORKERS),
+    workers: ordered.slice(0, MAX_EXPLAINED_WORKERS),
     moreWorkers: moreWorkers + left.length,
     moreReasons: reasons.mostFrequent(),
     otherWorkers,
     otherTypes: [...otherTypes].toSorted().slice(0, MAX_EXPLAINED_WORKERS),
   };
+}
+
+/** A worker that the task names is in one shard at most: it is missing only where no shard has it, and is told of once. */
+function askedFirst(workers: readonly WorkerVerdict[]): WorkerVerdict[] {
+  const isHere = (verdict: WorkerVerdict) => verdict.asked === "here";
+  const told = new Set(workers.filter(isHere).map(({ workerId }) => workerId));
+  const missing: WorkerVerdict[] = [];
+  for (const verdict of workers) {
+    if (verdict.asked !== "missing" || told.has(verdict.workerId)) continue;
+    told.add(verdict.workerId);
+    missing.push(verdict);
+  }
+  return [...workers.filter(isHere), ...missing, ...workers.filter(({ asked }) => asked === undefined)];
 }

@@ -16,6 +16,8 @@ const oneTask = blueprint({
     priority: z.number().default(0),
     needs: z.record(z.string(), z.unknown()).optional(),
     region: z.enum(REGIONS).optional(),
+    tags: z.array(z.string()).default([]),
+    only: z.array(z.string()).default([]),
   }),
   states: ["work", "failed_on_purpose", "done"],
 })
@@ -24,6 +26,8 @@ const oneTask = blueprint({
       type: initialData.type,
       params: { value: initialData.value ?? null },
       priority: initialData.priority,
+      tags: initialData.tags,
+      requiredWorkers: initialData.only,
       ...(initialData.needs === undefined ? {} : { resourceRequirements: initialData.needs }),
       ...(initialData.region === undefined ? {} : { region: initialData.region }),
       ...(initialData.seconds === undefined ? {} : { timeoutSeconds: initialData.seconds }),

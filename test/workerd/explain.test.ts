@@ -41,6 +41,25 @@ describe.each(WAYS)("why a job does not move, %s,", (_, between) => {
     });
   });
 
+  test("is told first of the workers that the task names", async () => {
+    const type = unique();
+    const [named, nobody, other] = [`zz-${unique()}`, unique(), `aa-${unique()}`];
+    await register(named, { supported_tasks: [type] });
+    await register(other, { supported_tasks: [type] });
+    const id = await createJob("one-task", { type, tags: ["a"], only: [nobody, named] });
+    await eventually(() => shardRows("waiting", id)).toBe(1);
+    await between();
+    const workers = [
+      { worker_id: named, ruled_out: "has no tag a" },
+      { worker_id: nobody, ruled_out: "is not registered here" },
+      { worker_id: other, ruled_out: "is not one of the workers that the task asks for" },
+    ];
+    expect(await explain(id)).toMatchObject({
+      summary: expect.stringContaining(`${named}: has no tag a; ${nobody}: is not registered here`),
+      tasks: [{ workers }],
+    });
+  });
+
   test("names the worker that has the task, and nothing once the job has ended", async () => {
     const [type, workerId] = [unique(), unique()];
     await register(workerId, { supported_tasks: [type] });

@@ -6,6 +6,7 @@ import { loadBlueprints } from "../check/load-blueprints.ts";
 import { CHECK_ARGUMENTS, type CheckOptions, readCheckOptions } from "../check/options.ts";
 import { comparisonReport, loadedReport } from "../check/report.ts";
 import { plainly } from "../plain-error.ts";
+import { printOut } from "../print-out.ts";
 import { whenParentIsGone } from "../process-guard.ts";
 import { assertKnownArguments } from "../server/options.ts";
 
@@ -18,8 +19,9 @@ export const check = defineCommand({
       const options = readCheckOptions(args, process.env);
       whenParentIsGone(() => process.exit(1));
       const { text, stranded } = await examine(options);
-      process.stdout.write(`${text}\n`);
+      // First, for it counts even when nobody reads the text to its end.
       if (stranded > 0) process.exitCode = 1;
+      printOut(`${text}\n`);
     }),
 });
 

@@ -8,6 +8,9 @@ export const worker = z.looseObject({
   worker_id: z.string(),
   version: z.string().optional(),
   supported_tasks: z.array(z.string()).optional(),
+  // Workers of the later generation say it in these words.
+  available_skills: z.array(z.string()).optional(),
+  supported_skills: z.array(z.looseObject({ name: z.string() })).optional(),
   reputation: z.number().default(1),
   reputation_reason: z.string().nullable().default(null),
   drain: drain.nullable().default(null),

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { flagText } from "../api/options.ts";
 import { PlainError, plainly } from "../plain-error.ts";
 import { assertKnownArguments, type Flags } from "../server/options.ts";
+import { printOut } from "../print-out.ts";
 import { printable } from "./printable.ts";
 
 export const DRAIN_ARGUMENTS = {
@@ -93,6 +94,6 @@ export function printing(
     assertKnownArguments(rawArgs, known, args._.slice(positionals), command);
     const text = await run();
     // JSON is for programs, and escapes by itself what steers a terminal.
-    process.stdout.write(`${args["json"] === true ? text : printable(text)}\n`);
+    printOut(`${args["json"] === true ? text : printable(text)}\n`);
   });
 }

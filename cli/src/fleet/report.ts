@@ -15,13 +15,17 @@ export function workersReport(workers: readonly Worker[]): string {
       worker.connected ? "socket" : worker.status === "offline" ? "-" : "polling",
       String(worker.held_tasks),
       worker.reputation.toFixed(2),
-      typesOf(worker.supported_tasks ?? []),
+      typesText(typesOf(worker)),
       noteOf(worker),
     ]);
   return table(["WORKER", "VERSION", "LINE", "HOLDS", "REPUTATION", "TAKES", "NOTE"], rows);
 }
 
-function typesOf(types: readonly string[]): string {
+function typesOf({ supported_tasks: tasks, available_skills: available, supported_skills: skills }: Worker): string[] {
+  return tasks ?? available ?? skills?.map(({ name }) => name) ?? [];
+}
+
+function typesText(types: readonly string[]): string {
   const shown = types.slice(0, TYPES_SHOWN).join(",");
   return types.length > TYPES_SHOWN ? `${shown},+${types.length - TYPES_SHOWN}` : shown || "-";
 }

@@ -6,11 +6,12 @@ const BETTER = `[clients.a]\ntoken = "two"`;
 const BAD = `[clients.a]`;
 
 /** A source over files that a test can change, a clock it can turn, and a log it can read. */
-function setUp(files: Record<string, string | Error>) {
+function setUp(files: Record<string, string | Error | Response>) {
   let time = 0;
   const fetch = vi.fn(async (input: RequestInfo | URL) => {
     const text = files[new URL(new Request(input).url).pathname.slice(1)];
     if (text instanceof Error) throw text;
+    if (text instanceof Response) return text;
     return text === undefined ? new Response("none", { status: 404 }) : new Response(text);
   });
   const log: string[] = [];
@@ -72,6 +73,17 @@ describe("from the embedded server's files", () => {
     pass(10_000);
     expect(await isKnown("one")).toBe(true);
     expect(log).toEqual(["clients.toml cannot be read: connection refused"]);
+  });
+
+  test("what is wrong is said of the file by its own path", async ({ expect }) => {
+    const headers = { "X-File": encodeURIComponent("/x/größe.toml") };
+    const { source, files } = setUp({ dispatch: new Response("[defaults]\naging_seconds = 0", { headers }) });
+    expect(await source.reload()).toEqual({
+      ok: false,
+      error: expect.stringMatching(/^Invalid dispatch configuration file: \/x\/größe\.toml, defaults\.aging_seconds/),
+    });
+    files["dispatch"] = new Response("it does not exist", { status: 500, headers });
+    expect(await source.reload()).toEqual({ ok: false, error: "/x/größe.toml cannot be read: it does not exist" });
   });
 
   test("a first text that is bad gives an error that names no client", async ({ expect }) => {

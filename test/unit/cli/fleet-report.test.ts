@@ -48,6 +48,16 @@ describe("the list of workers", () => {
     );
   });
 
+  test.each([
+    [{ supported_tasks: ["a"], supported_skills: [{ name: "b" }] }, "a"],
+    [{ available_skills: ["a"], supported_skills: [{ name: "a" }, { name: "b" }] }, "a"],
+    [{ supported_skills: [{ name: "a", version: "2" }, { name: "b" }] }, "a,b"],
+    [{}, "-"],
+  ])("says what a worker takes in words of either generation: %j", (said, takes) => {
+    const [, row = ""] = workersReport([worker.parse({ worker_id: "w", ...said })]).split("\n");
+    expect(row.split(/ +/)[5]).toBe(takes);
+  });
+
   test("of nobody says so", () => {
     expect(workersReport([])).toBe("There are no live workers.");
   });

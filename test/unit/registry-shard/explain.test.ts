@@ -72,3 +72,44 @@ test("a shard of before there were counts is heard as well", () => {
   const old = { is: "unknown", workers: [], moreWorkers: 3, otherWorkers: 0, otherTypes: [] } as const;
   expect(withOthers(old, [["enam-0", old]])).toMatchObject({ moreWorkers: 6, moreReasons: [] });
 });
+
+describe("why a task waits for workers that it names", () => {
+  const asking = (...requiredWorkers: string[]) => offerFor("t", { tags: ["a"], requiredWorkers });
+  const look = (bench: ShardBench, task: ReturnType<typeof asking>) => {
+    bench.dispatcher.place(task, bench.now);
+    return seen(explainTasks(bench, [task], bench.now)[0]);
+  };
+
+  test("is told of those first, each with a reason of its own", () => {
+    const bench = new ShardBench();
+    bench.register("aa", ["resize"], { tags: ["b"] });
+    bench.register("other-type", ["cut"]);
+    bench.register("zz-only", ["resize"], { tags: ["b"] });
+    expect(look(bench, asking("nobody", "zz-only", "other-type", "nobody")).workers).toEqual([
+      { workerId: "zz-only", ruledOut: "has no tag a", asked: "here" },
+      { workerId: "other-type", ruledOut: "does not take resize", asked: "here" },
+      { workerId: "nobody", ruledOut: "is not registered here", asked: "missing" },
+      { workerId: "aa", ruledOut: "is not one of the workers that the task asks for" },
+    ]);
+  });
+
+  test("keeps to the bound", () => {
+    const bench = fleet(60);
+    const found = look(bench, asking(...Array.from({ length: 100 }, (_, n) => `nobody-${n}`)));
+    expect(found.workers).toHaveLength(MAX_EXPLAINED_WORKERS);
+    expect(found.moreWorkers).toBe(160 - MAX_EXPLAINED_WORKERS);
+  });
+
+  test("with several shards, misses only those that none of them has, and once", () => {
+    const [here, there] = [fleet(MAX_EXPLAINED_WORKERS + 1), new ShardBench()];
+    there.register("far", ["resize"]);
+    const task = asking("far", "nobody");
+    const all = seen(withOthers(look(here, task), [["enam-0", look(there, task)]]));
+    expect(all.workers.slice(0, 3)).toEqual([
+      { workerId: "far", ruledOut: "has no tag a", asked: "here", shard: "enam-0" },
+      { workerId: "nobody", ruledOut: "is not registered here", asked: "missing" },
+      expect.objectContaining({ ruledOut: "is not one of the workers that the task asks for" }),
+    ]);
+    expect(all.workers).toHaveLength(MAX_EXPLAINED_WORKERS);
+  });
+});
