@@ -74,6 +74,7 @@ describe("what a worker sends", () => {
 
   test.each([
     ["workers/register", {}, /Missing required field: worker_id/],
+    ["workers/register", { worker_id: "" }, /worker_id must not be empty/],
     ["workers/register", { worker_id: "no spaces" }, /1 to 128 letters/],
     ["workers/register", { worker_id: "w".repeat(129) }, /1 to 128 letters/],
   ])("to %s needs a worker id: %j", async (path, json, error) => {
@@ -85,6 +86,9 @@ describe("what a worker sends", () => {
   test.each([
     ["workers/register", { supported_tasks: "echo" }, "supported_tasks"],
     ["workers/register", { max_concurrent_tasks: 0 }, "max_concurrent_tasks"],
+    ["workers/register", { cost_per_second: -0.1 }, "cost_per_second"],
+    ["workers/register", { cost_per_skill: { paint: -1 } }, "cost_per_skill.paint"],
+    ["workers/register", { capabilities: { cost_per_skill: { paint: -1 } } }, "capabilities.cost_per_skill.paint"],
     ["tasks/result", { task_id: "t" }, "job_id"],
     ["tasks/result", { task_id: "t", job_id: "j", attempt: 0 }, "attempt"],
     ["tasks/progress", { task_id: "t", job_id: "j", progress: 1.5 }, "progress"],

@@ -51,6 +51,14 @@ describe.each(WAYS)("a long poll, %s,", (_, between) => {
     expect(await call("GET", `${path}?timeout=soon`, { headers: WORKER })).toMatchObject({ status: 400 });
   });
 
+  test("with an empty timeout waits as one without", async () => {
+    const { type, workerId } = await pollingWorker();
+    await between();
+    const polled = call("GET", `/_worker/workers/${workerId}/tasks/next?timeout=`, { headers: WORKER });
+    const id = await createJob("one-task", { type });
+    expect(await polled).toMatchObject({ status: 200, body: { job_id: id } });
+  });
+
   test("whose line closes before the task was taken gives the task back", async () => {
     const { type, workerId } = await pollingWorker();
     const { line, task } = await openLine(workerId);

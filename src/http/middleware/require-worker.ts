@@ -10,7 +10,7 @@ import { readGivenJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { Problem } from "../problem.ts";
 
-const withWorkerId = z.looseObject({ worker_id: z.string().min(1).optional() });
+const withWorkerId = z.looseObject({ worker_id: z.string().optional() });
 
 /** What this deployment knows of its workers' tokens. @throws {Problem} 500 for a file that cannot be used */
 export async function workerKeys(c: Context<HttpEnv>): Promise<WorkerKeys> {
@@ -95,6 +95,9 @@ export const requireWorkerInBody = createMiddleware<HttpEnv>(async (c, next) => 
     throw new Problem(400, "bad_json", "Invalid JSON body", {
       details: "The body must be a JSON object whose worker_id is a text.",
     });
+  }
+  if (parsed.data.worker_id === "") {
+    throw new Problem(400, "bad_request", "worker_id must not be empty: 1 to 128 letters, digits, '_' or '-'.");
   }
   await check(c, parsed.data.worker_id);
   c.set("signed", requireSignature(c, text, body));

@@ -39,9 +39,9 @@ import { pollTask } from "./long-poll.ts";
 import { openWorkerSocket } from "./worker-socket.ts";
 import { atWorkersShard, openWorkersLine } from "./workers-shard.ts";
 
-/** The shorter of what the worker asks for and what the deployment allows. */
+/** The shorter of what the worker asks for and what the deployment allows; an empty `?timeout=` asks for nothing. */
 function pollMs(asked: string | undefined, allowedMs: number): number {
-  const seconds = asked === undefined ? Infinity : Number(asked);
+  const seconds = asked === undefined || asked.trim() === "" ? Infinity : Number(asked);
   if (Number.isNaN(seconds) || seconds < 0) {
     throw new Problem(400, "bad_request", "timeout must be a number of seconds, 0 or more.");
   }

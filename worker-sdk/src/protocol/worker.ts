@@ -10,6 +10,9 @@ const skillInfo = z.looseObject({ name: z.string(), version: z.string().nullish(
 export const taskLimit = z.object({ tasks: z.array(z.string()), max: z.number().int().min(0) });
 export type TaskLimit = z.infer<typeof taskLimit>;
 
+/** Tasks go to the cheapest worker first: one that is paid for working would get them all. */
+const cost = z.number().min(0, "must be 0 or more: tasks go to the cheapest worker");
+
 /** What a worker says of itself; every member but the id may be left out, and unknown members are kept and shown. */
 const workerFields = {
   worker_type: z.string().optional(),
@@ -33,16 +36,16 @@ const workerFields = {
   version: z.union([z.string(), z.number().transform(String)]).optional(),
   /** Where the worker runs, in the words of the platform's location hints; see X-Worker-Region. */
   region: z.string().nullish(),
-  cost_per_second: z.number().optional(),
+  cost_per_second: cost.optional(),
   /** The first generation's word, which it no longer uses. */
   cost: z.number().optional(),
-  cost_per_skill: z.record(z.string(), z.number()).optional(),
+  cost_per_skill: z.record(z.string(), cost).optional(),
   resources: z.looseObject({ gpu_info: gpuInfo.nullish() }).optional(),
   installed_models: z.array(z.looseObject({ name: z.string(), version: z.string().optional() })).optional(),
   capabilities: z
     .looseObject({
       websockets: z.boolean().optional(),
-      cost_per_skill: z.record(z.string(), z.number()).optional(),
+      cost_per_skill: z.record(z.string(), cost).optional(),
     })
     .optional(),
 };
