@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { taskPayload, type TaskPayload } from "@batuta/worker/protocol";
 import { beforeAll, expect, test } from "vitest";
@@ -32,15 +32,21 @@ async function poll(workerId: string, seconds = 10): Promise<TaskPayload | null>
   return status === 204 ? null : taskPayload.parse(body);
 }
 
+/** Ways to hang up: a reset, or the end that a client closes its connection with. */
+const HANG_UP = {
+  reset: (socket: Socket) => socket.resetAndDestroy(),
+  close: (socket: Socket) => socket.destroy(),
+};
+
 /** Asks for a task over a connection of its own, and tears it down after a while. */
-async function pollAndHangUp(workerId: string, afterMs: number): Promise<void> {
+async function pollAndHangUp(workerId: string, afterMs: number, how: keyof typeof HANG_UP = "reset"): Promise<void> {
   const { hostname, port, host } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   await once(socket, "connect");
   const path = `/_worker/workers/${workerId}/tasks/next?timeout=30`;
   socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Worker-Token: ${server.workerToken}\r\n\r\n`);
   await pause(afterMs);
-  socket.resetAndDestroy();
+  HANG_UP[how](socket);
 }
 
 async function finish(workerId: string, { job_id, task_id, attempt, lease }: TaskPayload): Promise<void> {
@@ -56,6 +62,22 @@ test.each(MOMENTS)("a caller that hangs up after %i ms loses no task to its dead
   await register(there, type);
   await pollAndHangUp(gone, afterMs);
   const id = await alice.create("one-task", { type });
+  const task = await poll(there);
+  expect(task).toMatchObject({ job_id: id });
+  if (task !== null) await finish(there, task);
+  await alice.expectJob(id, { status: "finished" });
+  expectCountedOnce(await alice.history(id), 1);
+});
+
+test("a caller that closed its connection while it waited is found out before it gets a task", async () => {
+  const type = "closed";
+  const [gone, there] = [`${type}-gone`, `${type}-there`];
+  await register(gone, type);
+  await pollAndHangUp(gone, 200, "close");
+  // The poll has to have waited for a moment: a task that comes sooner is handed over unasked.
+  await pause(100);
+  const id = await alice.create("one-task", { type });
+  await register(there, type);
   const task = await poll(there);
   expect(task).toMatchObject({ job_id: id });
   if (task !== null) await finish(there, task);

@@ -1,7 +1,8 @@
+import { evictAllDurableObjects } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { taskPayload } from "@batuta/worker/protocol";
 import { describe, expect, test } from "vitest";
-import { pollTask } from "../../src/http/routes/long-poll.ts";
+import { handOver, pollTask } from "../../src/http/routes/long-poll.ts";
 import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
 import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shard, whereabouts } from "../support/workerd-objects.ts";
@@ -159,4 +160,40 @@ test("a caller that had hung up before its poll began to wait holds no task back
   if (line === null) throw new Error("The shard opened no line.");
   expect(await pollTask(line, 30_000, AbortSignal.abort())).toBeNull();
   expect(await poll(workerId)).toMatchObject({ job_id: id, attempt: 2 });
+});
+
+describe("a task that comes after a while", () => {
+  /** A poll that has its task after long enough a wait for its caller to be asked whether it is there. */
+  async function lateTask(callerGone: AbortSignal) {
+    const { type, workerId } = await pollingWorker();
+    const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
+      headers: { Upgrade: "websocket" },
+    });
+    if (line === null) throw new Error("The shard opened no line.");
+    const polled = pollTask(line, 30_000, callerGone);
+    pass(1_000);
+    const id = await createJob("one-task", { type });
+    const task = await polled;
+    if (task === null) throw new Error("There was no task.");
+    return { id, workerId, task };
+  }
+
+  test("is given to a caller that is there", async () => {
+    const { id, workerId, task } = await lateTask(new AbortController().signal);
+    const answer = handOver(task, new AbortController().signal, () => {});
+    expect(answer.headers.get("Content-Type")).toContain("application/json");
+    expect(await answer.json()).toMatchObject({ job_id: id, attempt: 1 });
+    await evictAllDurableObjects({ webSockets: "hibernate" });
+    expect(await whereabouts(taskPayload.parse(JSON.parse(task.text)))).toMatchObject({ is: "held", workerId });
+  });
+
+  test("goes to the next poll when the caller turns out to be gone", async () => {
+    const caller = new AbortController();
+    const { id, workerId, task } = await lateTask(caller.signal);
+    const answer = handOver(task, caller.signal, () => {});
+    const reader = answer.body?.getReader();
+    expect((await reader?.read())?.value).toEqual(new TextEncoder().encode("\n"));
+    caller.abort();
+    expect(await poll(workerId)).toMatchObject({ job_id: id, attempt: 2 });
+  });
 });

@@ -35,7 +35,7 @@ import {
 } from "../middleware/require-worker.ts";
 import { Problem } from "../problem.ts";
 import { heartbeatAnswer, registrationAnswer, resultAnswer } from "../worker-answers.ts";
-import { pollTask } from "./long-poll.ts";
+import { handOver, pollTask } from "./long-poll.ts";
 import { openWorkerSocket } from "./worker-socket.ts";
 import { atWorkersShard, openWorkersLine } from "./workers-shard.ts";
 
@@ -133,8 +133,9 @@ export const workerApi = new Hono<HttpEnv>()
     const waitMs = pollMs(c.req.query("timeout"), c.get("settings").pollMs);
     const workerId = c.get("workerId");
     const line = await openWorkersLine(c, "poll", workerId, pollWishes(c.req.query()));
-    const task = await pollTask(line, waitMs, c.req.raw.signal);
-    return task === null ? c.body(null, 204) : c.body(task, 200, { "Content-Type": "application/json; charset=utf-8" });
+    const { signal } = c.req.raw;
+    const task = await pollTask(line, waitMs, signal);
+    return task === null ? c.body(null, 204) : handOver(task, signal, (work) => c.executionCtx.waitUntil(work));
   })
   .post("/tasks/result", requireWorkerInBody, async (c) => {
     const result = checkBody(reportedResult, c.get("body"), "result");
