@@ -58,7 +58,9 @@ export class JobObject extends DurableObject<Env> {
       offer: async (job, tasks) => {
         const { takers, waiting, refused: unbegun } = await work.offer(job, tasks);
         const taskId = this.#live.record?.task?.id;
-        if (taskId !== undefined && takers.has(taskId)) this.#live.worker = { taskId, id: takers.get(taskId) ?? null };
+        // Also that nobody has it: a worker that had an earlier attempt of it does not have this one.
+        if (taskId !== undefined && (takers.has(taskId) || waiting.has(taskId)))
+          this.#live.worker = { taskId, id: takers.get(taskId) ?? null };
         this.#upkeep.childrenEnded(unbegun);
         await spill.offered(tasks, waiting);
       },

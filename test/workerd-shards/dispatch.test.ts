@@ -104,6 +104,20 @@ describe.each(WAYS)("a task of a type, %s,", (_, between) => {
     await expectJob(first, { status: "finished" });
   });
 
+  test("that has lost its worker, and finds no other there, takes a free one elsewhere", async () => {
+    const type = unique();
+    const near = await workerIn("weur", [type], { workerId: workerAt("weur-1", "weur") });
+    const id = await createJob("one-task", { type, region: "weur" });
+    const { task_id: taskId, attempt } = await near.task();
+    await near.close();
+    await jobObject(id).leaseLost(taskId, attempt, "worker_gone");
+    await expectAt(id, { "weur-1": "waiting" });
+    const far = await workerIn("enam", [type]);
+    await between();
+    await jobAlarm(id, 2_100);
+    expect(await far.task()).toMatchObject({ job_id: id });
+  });
+
   test("that nobody takes anywhere stays, and is looked at ever more rarely", async () => {
     const type = unique();
     const near = await workerIn("weur", [type], { workerId: workerAt("weur-0", "weur") });
