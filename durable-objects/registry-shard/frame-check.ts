@@ -2,7 +2,7 @@ import type { WorkerFrame } from "@batuta/worker/protocol";
 import { z } from "zod";
 import { checkSignature } from "../../src/access/message-signature.ts";
 import { openKeys } from "../../src/access/sealed-keys.ts";
-import type { SeenMessages } from "../../src/access/seen-messages.ts";
+import { TAKEN_BEFORE, type SeenMessages } from "../../src/access/seen-messages.ts";
 import type { Configuration } from "../../src/configuration.ts";
 import type { SocketSigning } from "./lease.ts";
 import type { Member } from "./roster.ts";
@@ -70,7 +70,7 @@ export class FrameCheck {
     const isNamed = frame.type === "event" && frame.event_id !== undefined && frame.event_type !== "progress";
     if (isNamed || frame.type === "result" || this.#seen.note({ signature, request: crypto.randomUUID() }, now))
       return null;
-    return "Message was taken before (replay protection)";
+    return TAKEN_BEFORE;
   }
 }
 
@@ -80,7 +80,7 @@ function flawOfNumber(frame: WorkerFrame, signing: SocketSigning): string | null
   if (number === undefined)
     return "Frames of a connection with a session must have session and seq, a whole number from 1.";
   if (number.session !== signing.session) return "The frame was signed for another connection (replay protection)";
-  if (number.seq <= signing.seq) return "Message was taken before (replay protection)";
+  if (number.seq <= signing.seq) return TAKEN_BEFORE;
   signing.seq = number.seq;
   return null;
 }

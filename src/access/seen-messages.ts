@@ -6,6 +6,9 @@ const REPEATABLE_MS = 2 * SIGNED_WITHIN_SECONDS * 1000;
 /** A shard's answer to a signed message that was taken before. */
 export const REPLAYED = "replayed";
 
+/** What its worker is told then. */
+export const TAKEN_BEFORE = "Message was taken before (replay protection)";
+
 /** A signed message on its way inside. */
 export interface SignedCall {
   readonly signature: string;

@@ -11,7 +11,7 @@ import {
   type TaskPayload,
 } from "@batuta/worker/protocol";
 import { shard } from "./workerd-objects.ts";
-import { type Answer, call, eventually, request, unique, WORKER } from "./workerd-api.ts";
+import { type Answer, call, createJob, eventually, request, unique, WORKER } from "./workerd-api.ts";
 
 type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
 
@@ -50,6 +50,24 @@ export async function poll(workerId: string, seconds = 5): Promise<TaskPayload |
   const path = `/_worker/workers/${workerId}/tasks/next?timeout=${seconds}`;
   const { status, body } = await call("GET", path, { headers: WORKER });
   return status === 204 ? null : taskPayload.parse(body);
+}
+
+/** A job whose task, of a type of its own, a polling worker has. @param endpoint of a blueprint that dispatches one task */
+export async function polledTask(endpoint = "one-task") {
+  const [type, workerId] = [unique(), unique()];
+  await register(workerId, { supported_tasks: [type] });
+  const id = await createJob(endpoint, { type });
+  const task = await poll(workerId);
+  if (task === null) throw new Error("The worker got no task.");
+  return { id, type, workerId, task };
+}
+
+/** The shard's side of a poll, without the edge that would confirm the task. */
+export async function pollLine(workerId: string): Promise<WebSocket> {
+  const upgrade = { headers: { Upgrade: "websocket" } };
+  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, upgrade);
+  if (line === null) throw new Error("The shard opened no line.");
+  return line;
 }
 
 /** Resolves once a poll of this worker waits at the shard. */

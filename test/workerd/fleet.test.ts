@@ -17,6 +17,7 @@ import { makeUnreachable, shard, shardRows } from "../support/workerd-objects.ts
 import {
   openSocket,
   poll,
+  polledTask,
   postResult,
   register,
   resultOf,
@@ -208,11 +209,7 @@ describe.each(WAYS)("a reputation, %s,", (_, between) => {
   });
 
   test("is not touched by failures that may pass, bad input, or results that come too late", async () => {
-    const [type, workerId] = [unique(), unique()];
-    await register(workerId, { supported_tasks: [type] });
-    await createJob("one-task", { type });
-    const task = await poll(workerId);
-    if (task === null) throw new Error("No task came.");
+    const { workerId, task } = await polledTask();
     await postResult(workerId, resultOf(task, failure("INVALID_INPUT_ERROR")));
     await between();
     expect((await postResult(workerId, resultOf(task, failure("PERMANENT_ERROR")))).body).toMatchObject({

@@ -2,7 +2,7 @@ import { exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { ALICE, call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
 import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
-import { openSocket, poll, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+import { openSocket, poll, polledTask, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const TTL_MS = 120_000;
 const problem = (status: number, code: string, more: object = {}) => ({
@@ -108,11 +108,7 @@ describe("what a worker sends", () => {
   });
 
   test("may leave out how a task ended: then it succeeded", async () => {
-    const [type, workerId] = [unique(), unique()];
-    await register(workerId, { supported_tasks: [type] });
-    const id = await createJob("one-task", { type });
-    const task = await poll(workerId);
-    if (task === null) throw new Error("No task came.");
+    const { id, workerId, task } = await polledTask();
     const { result: _result, ...told } = resultOf(task);
     expect(await send("tasks/result", { json: { worker_id: workerId, ...told } })).toMatchObject({ status: 200 });
     await expectJob(id, { status: "finished", result: {} });

@@ -5,7 +5,7 @@ import type { ReportedResult } from "../../src/job/take-result.ts";
 import { call, createJob, expectJob, unique, WORKER } from "../support/workerd-api.ts";
 import { jobAlarm, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { makeUnreachable, shardRows, whereabouts } from "../support/workerd-objects.ts";
-import { openSocket, poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+import { openSocket, polledTask, postResult, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 /** When a job looks after its tasks, or a worker's answer to a job that was away is waited for no more. */
 const LEASE_MS = 60_000;
@@ -52,11 +52,7 @@ describe.each(WAYS)("a result whose job is away, %s,", (_, between) => {
   });
 
   test("is not lost by a polling worker that says meanwhile that it has no task", async () => {
-    const [type, workerId] = [unique(), unique()];
-    await register(workerId, { supported_tasks: [type] });
-    const id = await createJob("one-task", { type });
-    const task = await poll(workerId);
-    if (task === null) throw new Error("There is no task.");
+    const { id, workerId, task } = await polledTask();
     makeUnreachable(id);
     expect(await postResult(workerId, resultOf(task))).toMatchObject({ status: 500 });
     vi.restoreAllMocks();
@@ -113,11 +109,7 @@ describe("a result on its way to its job", () => {
   });
 
   test("that never comes again is waited for as long as a lease, and the task goes to another worker", async () => {
-    const [type, workerId] = [unique(), unique()];
-    await register(workerId, { supported_tasks: [type] });
-    const id = await createJob("one-task", { type });
-    const task = await poll(workerId);
-    if (task === null) throw new Error("There is no task.");
+    const { id, type, workerId, task } = await polledTask();
     makeUnreachable(id);
     await postResult(workerId, resultOf(task));
     vi.restoreAllMocks();

@@ -3,7 +3,7 @@ import { slowHandler } from "../support/blueprints.ts";
 import { ALICE, BOB, call, createJob, eventually, expectJob, unique, viewJob, WORKER } from "../support/workerd-api.ts";
 import { deliver, jobAlarm, pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
 import { shardRows } from "../support/workerd-objects.ts";
-import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+import { poll, polledTask, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const cancel = (id: string, headers = ALICE) => call("POST", `/api/v1/jobs/${id}/cancel`, { headers });
 const accepted = { status: 200, body: { status: "cancellation_request_accepted" } };
@@ -16,16 +16,6 @@ const history = async (id: string) => {
   await deliver("history");
   return JSON.stringify((await call("GET", `/api/v1/jobs/${id}/history`, { headers: ALICE })).body);
 };
-
-/** A job whose task a polling worker has. */
-async function polledTask() {
-  const [type, workerId] = [unique(), unique()];
-  await register(workerId, { supported_tasks: [type] });
-  const id = await createJob("one-task", { type });
-  const task = await poll(workerId);
-  if (task === null) throw new Error("The worker got no task.");
-  return { id, workerId, task };
-}
 
 describe.each(WAYS)("a cancelled job, %s,", (_, between) => {
   test("that waits for a worker leaves nothing to the worker that comes", async () => {

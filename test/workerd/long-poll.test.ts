@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 import { handOver, pollTask } from "../../src/http/routes/long-poll.ts";
 import { call, createJob, expectJob, request, unique, WORKER } from "../support/workerd-api.ts";
 import { pass, shardAlarm, WAYS } from "../support/workerd-clock.ts";
-import { shard, whereabouts } from "../support/workerd-objects.ts";
-import { poll, postResult, register, resultOf, waitForPoll } from "../support/workerd-worker.ts";
+import { whereabouts } from "../support/workerd-objects.ts";
+import { poll, pollLine, postResult, register, resultOf, waitForPoll } from "../support/workerd-worker.ts";
 
 /** A registered worker, by its id, and a task type only it takes. */
 async function pollingWorker() {
@@ -17,10 +17,7 @@ async function pollingWorker() {
 
 /** The shard's side of a poll, without the edge that would confirm the task; resolves with the task it brings. */
 async function openLine(workerId: string) {
-  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
-    headers: { Upgrade: "websocket" },
-  });
-  if (line === null) throw new Error("The shard opened no line.");
+  const line = await pollLine(workerId);
   const task = new Promise<string>((resolve) => {
     line.addEventListener("message", ({ data }) => resolve(String(data)));
   });
@@ -154,10 +151,7 @@ test("a task is not brought to a caller that has hung up", async () => {
 test("a caller that had hung up before its poll began to wait holds no task back", async () => {
   const { type, workerId } = await pollingWorker();
   const id = await createJob("one-task", { type });
-  const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
-    headers: { Upgrade: "websocket" },
-  });
-  if (line === null) throw new Error("The shard opened no line.");
+  const line = await pollLine(workerId);
   expect(await pollTask(line, 30_000, AbortSignal.abort())).toBeNull();
   expect(await poll(workerId)).toMatchObject({ job_id: id, attempt: 2 });
 });
@@ -166,10 +160,7 @@ describe("a task that comes after a while", () => {
   /** A poll that has its task after long enough a wait for its caller to be asked whether it is there. */
   async function lateTask(callerGone: AbortSignal) {
     const { type, workerId } = await pollingWorker();
-    const { webSocket: line } = await shard().fetch(`https://shard/poll/${workerId}`, {
-      headers: { Upgrade: "websocket" },
-    });
-    if (line === null) throw new Error("The shard opened no line.");
+    const line = await pollLine(workerId);
     const polled = pollTask(line, 30_000, callerGone);
     pass(1_000);
     const id = await createJob("one-task", { type });

@@ -6,6 +6,7 @@ import { shard, shardRows } from "../support/workerd-objects.ts";
 import {
   openSocket,
   poll,
+  polledTask,
   postResult,
   register,
   resultOf,
@@ -20,16 +21,6 @@ const heartbeat = (workerId: string, json: object = {}) =>
   call("PATCH", `/_worker/workers/${workerId}`, { headers: WORKER, json });
 
 const waits = (id: string) => eventually(() => shardRows("waiting", id)).toBe(1);
-
-/** A polling worker that holds the one task of a job. */
-async function polledTask() {
-  const [type, workerId] = [unique(), unique()];
-  await register(workerId, { supported_tasks: [type] });
-  const id = await createJob("one-task", { type });
-  const task = await poll(workerId);
-  if (task === null) throw new Error("No task came.");
-  return { id, type, workerId, task };
-}
 
 const places = async (offers: Offer[]) => (await shard().offer(offers)).map(({ is }) => is);
 

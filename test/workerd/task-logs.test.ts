@@ -7,7 +7,7 @@ import { MAX_LOG_LINES, MAX_TASK_LOG_LINES } from "../../src/limits.ts";
 import { ALICE, type Answer, BOB, call, createJob, expectJob, unique, WORKER } from "../support/workerd-api.ts";
 import { deliver, jobAlarm, pass, WAYS } from "../support/workerd-clock.ts";
 import { jobObject } from "../support/workerd-objects.ts";
-import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+import { polledTask, postResult, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -81,11 +81,7 @@ describe.each(WAYS)("the log of a job, %s,", (_, between) => {
   });
 
   test("has what a polling worker posts, once however often it is posted", async () => {
-    const [type, workerId] = [unique(), unique()];
-    await register(workerId, { supported_tasks: [type] });
-    const id = await createJob("one-task", { type });
-    const task = await poll(workerId);
-    if (task === null) throw new Error("The task did not come.");
+    const { id, workerId, task } = await polledTask();
     await between();
     const accepted = { status: 200, body: { status: "log_accepted", lines: 2 } };
     expect(await post(workerId, task, many(2))).toMatchObject(accepted);

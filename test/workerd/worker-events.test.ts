@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { TaskPayload } from "@batuta/worker/protocol";
 import { call, createJob, expectJob, unique, viewJob, WORKER } from "../support/workerd-api.ts";
 import { WAYS } from "../support/workerd-clock.ts";
-import { poll, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
+import { polledTask, postResult, register, resultOf, socketWorker } from "../support/workerd-worker.ts";
 
 const eventOf = (task: TaskPayload, type: string, payload: object, id = unique()) => ({
   event_id: id,
@@ -14,18 +14,9 @@ const eventOf = (task: TaskPayload, type: string, payload: object, id = unique()
 const post = (workerId: string, event: object) =>
   call("POST", "/_worker/events", { headers: WORKER, json: { worker_id: workerId, ...event } });
 
-async function polledTask() {
-  const [type, workerId] = [unique(), unique()];
-  await register(workerId, { supported_tasks: [type] });
-  const id = await createJob("eventful", { type });
-  const task = await poll(workerId);
-  if (task === null) throw new Error("There was no task.");
-  return { id, workerId, task };
-}
-
 describe.each(WAYS)("a worker's event, %s,", (_, between) => {
   test("moves its job on, and leaves the task behind", async () => {
-    const { id, workerId, task } = await polledTask();
+    const { id, workerId, task } = await polledTask("eventful");
     await between();
     expect(await post(workerId, eventOf(task, "stream_started", { url: "rtmp://x" }))).toMatchObject({
       status: 200,
@@ -37,7 +28,7 @@ describe.each(WAYS)("a worker's event, %s,", (_, between) => {
   });
 
   test("without a transition is noted and moves nothing", async () => {
-    const { id, workerId, task } = await polledTask();
+    const { id, workerId, task } = await polledTask("eventful");
     await between();
     expect((await post(workerId, eventOf(task, "warming_up", {}))).status).toBe(200);
     expect(await viewJob(id)).toMatchObject({ status: "waiting_for_worker" });
@@ -88,7 +79,7 @@ describe.each(WAYS)("a worker that does not have the task, %s,", (_, between) =>
   };
 
   test("moves its job on by no event, and says nothing of its progress", async () => {
-    const { id, task } = await polledTask();
+    const { id, task } = await polledTask("eventful");
     const other = await stranger();
     await between();
     for (const workerId of [other, unique()]) {
@@ -109,7 +100,7 @@ describe.each(WAYS)("a worker that does not have the task, %s,", (_, between) =>
   });
 
   test("does not by its socket either", async () => {
-    const { id, task } = await polledTask();
+    const { id, task } = await polledTask("eventful");
     const worker = await socketWorker([unique()]);
     await between();
     const { job_id, task_id } = task;
@@ -121,14 +112,14 @@ describe.each(WAYS)("a worker that does not have the task, %s,", (_, between) =>
 });
 
 test("an event whose answer was lost is taken as known, though the task is not with its worker any more", async () => {
-  const { id, workerId, task } = await polledTask();
+  const { id, workerId, task } = await polledTask("eventful");
   const event = eventOf(task, "stream_started", { url: "rtmp://x" });
   for (const _time of [1, 2]) expect((await post(workerId, event)).body).toEqual({ status: "event_accepted" });
   await expectJob(id, { status: "finished", result: "rtmp://x" });
 });
 
 test.each(WAYS)("a progress event is the task's progress, %s", async (_, between) => {
-  const { id, workerId, task } = await polledTask();
+  const { id, workerId, task } = await polledTask("eventful");
   expect((await post(workerId, eventOf(task, "progress", { progress: 0.4, message: "frames" }))).status).toBe(200);
   await between();
   expect(await viewJob(id)).toMatchObject({ progress: 0.4, progress_message: "frames" });

@@ -4,7 +4,7 @@ import { createMiddleware } from "hono/factory";
 import { z } from "zod";
 import { readWorkerId, readWorkerToken } from "../../access/credentials.ts";
 import { checkSignature } from "../../access/message-signature.ts";
-import type { SignedCall } from "../../access/seen-messages.ts";
+import { TAKEN_BEFORE, type SignedCall } from "../../access/seen-messages.ts";
 import { identifyWorker, ownerOfToken, type WorkerIdentity, type WorkerKeys } from "../../access/worker-tokens.ts";
 import { readGivenJson, readText } from "../body.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -129,5 +129,5 @@ export function requireSignature(c: Context<HttpEnv>, text: string, body: unknow
  * their ids; progress and log lines of a minute ago do no harm.
  */
 export function messageReplayed(): Problem {
-  return new Problem(403, "not_signed", "Message was taken before (replay protection)");
+  return new Problem(403, "not_signed", TAKEN_BEFORE);
 }

@@ -47,7 +47,7 @@ export async function pollTask(line: WebSocket, waitMs: number, callerGone: Abor
   }
   const take = () => {
     line.send("taken");
-    line.close(1000, "done");
+    giveBack();
   };
   return { text, waitedMs: Date.now() - startedAt, take, giveBack };
 }
