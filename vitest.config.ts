@@ -4,6 +4,9 @@ import { defineConfig, defineProject } from "vitest/config";
 /** Workspace packages are tested from their sources. */
 const resolve = { conditions: ["batuta-source"] };
 
+/** No test measures time with this: it ends tests that hang, also on a machine with other things to do. */
+const PATIENCE_MS = 60_000;
+
 /** Tests on the platform's own runtime. @param variables beside those of test/workerd/wrangler.toml */
 function workerd(name: string, include: string, variables: Record<string, string> = {}) {
   return defineProject({
@@ -23,6 +26,7 @@ function workerd(name: string, include: string, variables: Record<string, string
       name,
       include: [include],
       setupFiles: ["test/workerd/setup.ts"],
+      testTimeout: PATIENCE_MS,
       deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
     },
   });
@@ -37,8 +41,8 @@ function processes(name: string, order: { maxWorkers: number; sequence: { groupO
       name,
       include: [`test/${name}/**/*.test.ts`],
       environment: "node",
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: PATIENCE_MS,
+      hookTimeout: PATIENCE_MS,
       ...order,
     },
   });
@@ -51,8 +55,7 @@ export default defineConfig({
       {
         resolve,
         ssr: { resolve },
-        // Property tests take seconds, and more where other checks run beside them.
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", testTimeout: PATIENCE_MS },
       },
       workerd("workerd", "test/workerd/**/*.test.ts"),
       workerd("workerd-signed", "test/workerd-signed/**/*.test.ts", {

@@ -46,7 +46,10 @@ afterEach(async () => {
 
 test("jobs that waited for a worker when the server was killed are done once it is back", async () => {
   await startServer(60);
-  const ids = [await alice.create("one-task", { value: 1 }), await alice.create("fan-out", { count: 3 })];
+  const [one, three] = [await alice.create("one-task", { value: 1 }), await alice.create("fan-out", { count: 3 })];
+  const ids = [one, three];
+  await alice.expectWaiting(one);
+  await alice.expectWaiting(three, 3);
   await server.kill();
   await server.startAgain();
   for (const id of ids) expect((await alice.view(id)).status).toMatch(/^waiting_for_/);

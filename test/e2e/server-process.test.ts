@@ -61,7 +61,7 @@ describe("a server that starts", () => {
   test("logs requests when asked, without what a query may hold", async () => {
     const batuta = server("--log-requests");
     await fetch(`${addressIn(await batuta.ready)}/_public/status?token=secret`);
-    await expect.poll(() => batuta.output.stderr).toMatch(/^GET \/_public\/status 200 \d+ms\n$/);
+    await expect.poll(() => batuta.output.stderr, { timeout: 10_000 }).toMatch(/^GET \/_public\/status 200 \d+ms\n$/);
   });
 
   test("keeps jobs through a kill, and starts again at once on the same port", async () => {

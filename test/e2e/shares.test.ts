@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "@batuta/worker";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { z } from "zod";
 import type { ApiClient } from "../support/api-client.ts";
 import { BatutaServer } from "../support/batuta-server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -62,21 +61,13 @@ async function withWorker(
   }
 }
 
-const explanation = z.looseObject({
-  waits_for: z.string(),
-  summary: z.string(),
-  tasks: z.array(z.looseObject({ is: z.string(), blocked_by: z.unknown() })),
-});
-const explain = async (client: ApiClient, id: string) =>
-  explanation.parse((await client.call("GET", `/jobs/${id}/explain`)).body);
-
 describe("clients that share workers", () => {
   test("take turns: one's many tasks cost the other's one task a single turn", async () => {
     const many = await alice.create("fan-out", { type: "shared", count: 200 });
-    await vi.waitFor(async () => expect((await alice.view(many)).branches).toMatchObject({ total: 200 }));
+    await vi.waitFor(async () => expect((await alice.view(many)).branches).toMatchObject({ total: 200 }), 10_000);
     const one = await bob.create("one-task", { type: "shared" });
-    await vi.waitFor(async () => expect((await explain(bob, one)).tasks).toMatchObject([{ is: "waiting" }]));
-    expect((await explain(bob, one)).summary).toContain("no worker takes 'shared'");
+    await bob.expectWaiting(one);
+    expect((await bob.explain(one)).summary).toContain("no worker takes 'shared'");
     await withWorker("shared", 1, async ({ begun, letGo }) => {
       letGo(3);
       await bob.expectJob(one, { status: "finished" });
@@ -91,10 +82,10 @@ describe("a limit of the deployment", () => {
   test("holds tasks back though slots are free, says so, and counts anew when its file changes", async () => {
     await withWorker("limited", 10, async ({ begun, letGo }) => {
       const jobs = await Promise.all(Array.from({ length: 4 }, () => alice.create("one-task", { type: "limited" })));
-      await vi.waitFor(() => expect(begun).toHaveLength(2));
+      await vi.waitFor(() => expect(begun).toHaveLength(2), 10_000);
       const waiting = jobs.find((id) => !begun.includes(id)) ?? "";
-      await vi.waitFor(async () => expect((await explain(alice, waiting)).tasks).toMatchObject([{ is: "waiting" }]));
-      expect((await explain(alice, waiting)).tasks).toMatchObject([
+      await alice.expectWaiting(waiting);
+      expect((await alice.explain(waiting)).tasks).toMatchObject([
         {
           blocked_by: {
             kind: "concurrency",
@@ -104,7 +95,7 @@ describe("a limit of the deployment", () => {
         },
       ]);
       letGo(1);
-      await vi.waitFor(() => expect(begun).toHaveLength(3));
+      await vi.waitFor(() => expect(begun).toHaveLength(3), 10_000);
       // The file counts within ten seconds of calls.
       writeFileSync(limits, "[task_types.limited]\nmax_concurrent = 3\n");
       const nudge = async () => {

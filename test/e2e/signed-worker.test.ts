@@ -43,7 +43,7 @@ describe.each([true, false])("where messages are signed both ways, sockets: %s,"
     const seen = { worker_id: worker.workerId, status: "offline", takes_nothing_because: "status is offline" };
     await vi.waitFor(async () => {
       expect((await alice.call("GET", "/workers")).body).toContainEqual(expect.objectContaining(seen));
-    });
+    }, 10_000);
   });
 
   test("a worker does no task of a server with another secret, and its job says why", async () => {

@@ -188,7 +188,7 @@ test("a worker does what operators say", async () => {
   const say = (command: string, params: object) => () =>
     operator.call("POST", "/admin/workers/obedient/commands", { json: { command, params } });
   await expect.poll(say("purge", { keep: 2 }), { interval: 50, timeout: 10_000 }).toMatchObject({ status: 202 });
-  await expect.poll(() => taken).toEqual([{ name: "purge", params: { keep: 2 } }]);
+  await expect.poll(() => taken, { timeout: 10_000 }).toEqual([{ name: "purge", params: { keep: 2 } }]);
   expect(await say("update", { version: "2" })()).toMatchObject({ status: 202 });
   await running;
   await expectShown("obedient").toMatchObject({ connected: false });

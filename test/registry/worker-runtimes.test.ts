@@ -112,7 +112,7 @@ describe.each(["node", "bun", "deno"] as const)("a worker installed with npm and
     expect([...s3.objects].find(([key]) => key.includes(job))?.[1].toString()).toBe("PSST");
     const [, port] = await worker.printed(/"health\.listening".*"port":(\d+)/);
     expect(await (await fetch(`http://127.0.0.1:${port}/health`)).text()).toBe("OK");
-    await expect.poll(() => [readdirSync(spool), readdirSync(payloads)]).toEqual([[], []]);
+    await expect.poll(() => [readdirSync(spool), readdirSync(payloads)], { timeout: 10_000 }).toEqual([[], []]);
     worker.signal("SIGTERM");
     await worker.ended;
     expect(worker.output).toContain("worker.stopped");

@@ -30,6 +30,12 @@ const jobView = z.looseObject({
 });
 export type JobView = z.infer<typeof jobView>;
 
+const explanation = z.looseObject({
+  waits_for: z.string(),
+  summary: z.string(),
+  tasks: z.array(z.looseObject({ is: z.string(), blocked_by: z.unknown() })),
+});
+
 const historyRow = z.looseObject({
   seq: z.number(),
   event_type: z.string(),
@@ -91,6 +97,19 @@ export class ApiClient {
       return job;
     };
     return vi.waitFor(look, { interval: 25, timeout });
+  }
+
+  async explain(id: string): Promise<z.infer<typeof explanation>> {
+    return explanation.parse((await this.call("GET", `/jobs/${id}/explain`)).body);
+  }
+
+  /** Waits until this many tasks of the job have come to the registry, and no worker has them. */
+  async expectWaiting(id: string, tasks = 1): Promise<void> {
+    const waiting = Array.from({ length: tasks }, () => ({ is: "waiting" }));
+    await vi.waitFor(async () => expect((await this.explain(id)).tasks).toMatchObject(waiting), {
+      interval: 25,
+      timeout: 10_000,
+    });
   }
 
   /** Waits until the job's history has come as far as its end. */

@@ -53,7 +53,7 @@ export async function viewJob(id: string): Promise<JobView> {
 
 /** Expects something of what is read, sooner or later: what happens between objects takes a moment. */
 export function eventually<T>(read: () => T | Promise<T>) {
-  return expect.poll(read, { interval: 5, timeout: 3_000 });
+  return expect.poll(read, { interval: 5, timeout: 15_000 });
 }
 
 /** Waits until a job looks like this. */

@@ -124,7 +124,7 @@ describe("batches", () => {
 
   test("of dispatch go out at once", async () => {
     await dispatch.send([{ n: 1 }]);
-    await vi.waitFor(() => expect(bodiesOf("batuta-dispatch")).toEqual([[{ n: 1 }]]));
+    await vi.waitFor(() => expect(bodiesOf("batuta-dispatch")).toEqual([[{ n: 1 }]]), 10_000);
   });
 
   test("of history wait a second for more, unless they are full", async () => {
@@ -133,7 +133,7 @@ describe("batches", () => {
     await history.send(Array.from({ length: 98 }, (_, n) => ({ n })));
     expect(delivered).toEqual([]);
     await history.send([{ n: 99 }]);
-    await vi.waitFor(() => expect(bodiesOf("batuta-history").map(({ length }) => length)).toEqual([100]));
+    await vi.waitFor(() => expect(bodiesOf("batuta-history").map(({ length }) => length)).toEqual([100]), 10_000);
   });
 
   test("that are delivered too early are left for later", async () => {

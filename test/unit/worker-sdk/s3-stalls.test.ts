@@ -26,7 +26,7 @@ class FakeStore {
 
   /** The newest of so many requests, once it is there. */
   async request(count: number) {
-    await vi.waitFor(() => expect(this.requests).toHaveLength(count));
+    await vi.waitFor(() => expect(this.requests).toHaveLength(count), 10_000);
     const request = this.requests.at(-1);
     if (request === undefined) throw new Error("There is no request.");
     return request;

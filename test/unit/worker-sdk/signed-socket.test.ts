@@ -24,10 +24,10 @@ it("each frame is signed, numbered, and names its connection", async () => {
       await sendProgress(0.5);
     }),
   );
-  const socket = await vi.waitFor(() => bench.socket);
+  const socket = await vi.waitFor(() => bench.socket, 10_000);
   socket.welcome();
   socket.receive({ type: "task", task: aTask() });
-  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(1));
+  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(1), 10_000);
   const session = new URL(socket.url).searchParams.get("session");
   const frames = socket.frames.map((frame) => numbered.parse(frame));
   expect(frames.map(({ type }) => type)).toEqual(["hello", "progress_update", "result"]);
@@ -41,7 +41,7 @@ it("each frame is signed, numbered, and names its connection", async () => {
   await pass(500);
   expect(bench.sockets).toHaveLength(2);
   bench.socket.open();
-  await vi.waitFor(() => expect(bench.socket.frames.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(bench.socket.frames.length).toBeGreaterThan(0), 10_000);
   const [hello] = bench.socket.frames.map((frame) => numbered.parse(frame));
   expect(hello?.seq).toBe(1);
   expect(hello?.session).not.toBe(session);
@@ -52,14 +52,14 @@ it("a result whose frame was refused is kept, and signed anew when it is sent ag
   const bench = await connectedBench({ signMessages: true, heartbeatInterval: 5 }, (worker) =>
     worker.task("work", () => ({ n: 1 })),
   );
-  const socket = await vi.waitFor(() => bench.socket);
+  const socket = await vi.waitFor(() => bench.socket, 10_000);
   socket.welcome();
   const task = aTask();
   socket.receive({ type: "task", task });
-  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(1));
+  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(1), 10_000);
   socket.receive({ type: "error", code: "not_signed", error: "Message timestamp expired (replay protection)" });
   await pass(15_000);
-  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(2));
+  await vi.waitFor(() => expect(socket.of("result")).toHaveLength(2), 10_000);
   const [first, second] = socket.of("result").map((frame) => numbered.parse(frame));
   expect(second?.["timestamp"]).toBeGreaterThan(z.number().parse(first?.["timestamp"]));
   expect(bench.log).toContainEqual(expect.objectContaining({ event: "orchestrator.error", code: "not_signed" }));

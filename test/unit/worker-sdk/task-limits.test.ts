@@ -36,9 +36,9 @@ describe("limits of task types", () => {
       true,
     ]);
     gates.get("a")?.resolve();
-    await vi.waitFor(() => expect(running).toEqual(["c", "b"]));
+    await vi.waitFor(() => expect(running).toEqual(["c", "b"]), 10_000);
     gates.get("b")?.resolve();
-    await vi.waitFor(() => expect(running).toEqual(["c", "d"]));
+    await vi.waitFor(() => expect(running).toEqual(["c", "d"]), 10_000);
     for (const end of gates.values()) end.resolve();
     await pool.idle();
     expect(delivered.map(({ task, outcome }) => [task.task_id, outcome.status])).toEqual([
@@ -115,7 +115,7 @@ describe("a task that waits for room", () => {
     pool.start(aTask({ task_id: "b", type: "paint" }), origin);
     await new Promise(setImmediate);
     pool.abort(origin, "b", "cancelled");
-    await vi.waitFor(() => expect(delivered).toHaveLength(1));
+    await vi.waitFor(() => expect(delivered).toHaveLength(1), 10_000);
     expect(delivered).toMatchObject([{ task: { task_id: "b" }, outcome: { status: "cancelled" } }]);
     expect(running).toEqual(["a"]);
   });

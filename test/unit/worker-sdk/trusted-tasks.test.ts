@@ -23,7 +23,7 @@ describe.each([true, false])("a worker that knows what its tasks are signed with
       bench.orchestrator.offer(task);
     }
     const results = () => (websockets ? bench.socket.of("result") : bench.orchestrator.results);
-    await vi.waitFor(() => expect(results()).toHaveLength(1));
+    await vi.waitFor(() => expect(results()).toHaveLength(1), 10_000);
     const [report] = results();
     if (websockets) {
       const ack = { task_id: task.task_id, attempt: task.attempt, status: "result_accepted_failure" } as const;
@@ -61,7 +61,7 @@ it("a worker without a secret does not ask", async () => {
   bench.socket.welcome();
   const task = signedTask(aTask(), "somebody's secret", 0);
   bench.socket.receive({ type: "task", task });
-  await vi.waitFor(() => expect(bench.socket.of("result")).toHaveLength(1));
+  await vi.waitFor(() => expect(bench.socket.of("result")).toHaveLength(1), 10_000);
   expect(bench.socket.of("result")[0]?.result).toMatchObject({ status: "success" });
   bench.socket.receive({ type: "result_ack", task_id: task.task_id, attempt: 1, status: "result_accepted_success" });
   await bench.finish();
