@@ -93,6 +93,7 @@ test("shards that are added take over a part of the workers, with what they hold
     await expect.poll(() => held.size, { timeout: 20_000 }).toBe(workers.length);
     const given = new Map(held);
     const waiting = await Promise.all(Array.from({ length: 4 }, () => alice.create("one-task", {})));
+    for (const id of waiting) await alice.expectWaiting(id);
     await server.kill();
     await server.startAgain({ SHARDS: `weur=${shards}` });
     await expect.poll(async () => (await homes()).size, { timeout: 30_000 }).toBe(workers.length);
@@ -126,6 +127,7 @@ test("a worker that only ever polls moves to its new shard without registering a
   const { body } = await worker("GET", "/workers/old/tasks/next?timeout=5");
   const task = taskPayload.parse(body);
   const waits = await alice.create("one-task", {});
+  await alice.expectWaiting(waits);
   await server.kill();
   await server.startAgain({ SHARDS: "enam=1, weur=1", FORMER_SHARDS: "shard-0", SPILL_AFTER_SECONDS: "0.5" });
   expect((await worker("PATCH", "/workers/old", { current_tasks: [task.task_id] })).status).toBe(200);
