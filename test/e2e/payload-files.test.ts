@@ -91,6 +91,7 @@ describe.each([
 
   test("is refused when somebody has changed it, though the server was killed meanwhile", async () => {
     const { id, key } = await made();
+    await alice.expectWaiting(id);
     await server.kill();
     store.put(key, "evil");
     await server.startAgain();

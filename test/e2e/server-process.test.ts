@@ -104,7 +104,7 @@ describe.runIf(process.platform === "linux")("no process is left behind", () => 
 
     process.kill((target === "the command" ? batuta.command.pid : descendants[0]?.pid) ?? 0, signal);
     expect(await batuta.ended).toBe(ending);
-    await expect.poll(() => stillRunning(descendants), { timeout: 5_000 }).toEqual([]);
+    await expect.poll(() => stillRunning(descendants), { timeout: 20_000 }).toEqual([]);
     expect(batuta.output.stderr).toBe("");
   });
 
@@ -118,7 +118,7 @@ describe.runIf(process.platform === "linux")("no process is left behind", () => 
         (answer) => answer.status,
         () => "away",
       );
-    await expect.poll(status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(status, { timeout: 20_000 }).toBe(200);
 
     const after = descendantsOf(batuta.command.pid);
     expect(pidOf(after, "workerd")).not.toBe(pidOf(before, "workerd"));
@@ -126,7 +126,7 @@ describe.runIf(process.platform === "linux")("no process is left behind", () => 
     expect(await batuta.ended).toBe(0);
     expect(batuta.output.stdout).toBe(`${await batuta.ready}\n`);
     expect(batuta.output.stderr).toContain("crashed unexpectedly and is being restarted");
-    await expect.poll(() => stillRunning([...before, ...after]), { timeout: 5_000 }).toEqual([]);
+    await expect.poll(() => stillRunning([...before, ...after]), { timeout: 20_000 }).toEqual([]);
   });
 });
 
