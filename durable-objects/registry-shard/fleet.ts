@@ -216,6 +216,7 @@ export class Fleet {
       takes_nothing_because: member?.barred ?? null,
       live: member !== null && member.info !== null && leases.isAlive(member, now),
       connected: member !== null && member.socket !== null,
+      slots: member?.slots ?? null,
       held_tasks: member?.leases.size ?? 0,
     };
   }

@@ -22,6 +22,8 @@ export interface HeldLease extends Lease {
   readonly row: number | null;
   /** End of the grace in which a worker whose socket broke may come back; null while the worker is there. */
   readonly expiresAt: number | null;
+  /** It has ended, and its job could not be told: at `expiresAt` it is told again. Forgotten with an eviction. */
+  readonly untold?: true;
   /**
    * The worker has given the task back, and its job has yet to say that it knows. Such a lease takes no slot and counts
    * for no limit; until the job's word it keeps the task from being taken for lost. Forgotten with an eviction.

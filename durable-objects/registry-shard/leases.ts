@@ -219,12 +219,11 @@ export class Leases {
 
   /**
    * A lease in an attachment ends with its socket's close event; the job's own check is its backstop. One of a task that
-   * was given back ends with the job's answer.
+   * was given back ends with the job's answer. A drain's deadline counts, too, for workers that are away.
    */
-  #endOf(member: Member, held: HeldLease): number {
-    if (held.expiresAt !== null) return held.expiresAt;
-    if (held.reported !== undefined) return Infinity;
-    const own = held.row === null ? Infinity : member.expiresAt;
+  #endOf(member: Member, { row, expiresAt, reported, untold }: HeldLease): number {
+    if (reported !== undefined || untold !== undefined) return expiresAt ?? Infinity;
+    const own = expiresAt ?? (row === null ? Infinity : member.expiresAt);
     return Math.min(own, this.#needs.drainOf(member)?.deadline ?? Infinity);
   }
 
@@ -240,7 +239,8 @@ export class Leases {
       if (drained) sendFrame(member.socket, { type: "cancel_task", command: "cancel_task", task_id, job_id });
       dispatcher.fill(member, now);
     } catch {
-      if (member.leases.get(held.taskId) === held) roster.hold(member, { ...held, expiresAt: now + RETRY_MS });
+      if (member.leases.get(held.taskId) === held)
+        roster.hold(member, { ...held, expiresAt: now + RETRY_MS, untold: true });
     }
   }
 }

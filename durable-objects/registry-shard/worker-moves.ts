@@ -136,11 +136,13 @@ export class WorkerMoves {
     return {
       info,
       expiresAt: member.expiresAt,
-      leases: [...member.leases.values()].map(({ row, expiresAt, reported, moved: _moved, ...lease }) => ({
-        lease,
-        expiresAt:
-          row !== null && expiresAt === null && reported === undefined ? null : Math.max(expiresAt ?? 0, backBy),
-      })),
+      leases: [...member.leases.values()].map(
+        ({ row, expiresAt, reported, untold: _untold, moved: _moved, ...lease }) => ({
+          lease,
+          expiresAt:
+            row !== null && expiresAt === null && reported === undefined ? null : Math.max(expiresAt ?? 0, backBy),
+        }),
+      ),
       standing: standings.knows(member.id) ? standings.of(member.id) : null,
     };
   }

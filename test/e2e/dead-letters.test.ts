@@ -11,10 +11,10 @@ test.each(["auto", "queue"])("a task that no shard can place ends in quarantine 
   const client = server.client();
   const worker = new Worker({ ...server.forWorkers, websockets: true }).task("echo", ({ params }) => params);
   const running = worker.run({ handleSignals: false });
-  await expect.poll(async () => (await client.call("GET", "/workers")).body, { timeout: 10_000 }).toHaveLength(1);
+  // Only a task that finds a free worker is ranked.
   await expect
     .poll(async () => (await client.call("GET", "/workers")).body, { timeout: 10_000 })
-    .toMatchObject([{ connected: true }]);
+    .toMatchObject([{ slots: expect.any(Number) }]);
 
   const id = await client.create("unplaceable", {});
   const { error_message: error } = await client.expectJob(id, { status: "quarantined" }, 50_000);

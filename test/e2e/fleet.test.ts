@@ -101,8 +101,8 @@ test("a ramp sends its share of the tasks to the new version; all goes to the ol
     (version) => new WorkerProcess(server, { id: `version-${version[0]}`, type, version, websockets: true, slots: 20 }),
   );
   if (before === undefined || after === undefined) throw new Error("There are two.");
-  await expect.poll(() => find("version-1"), { timeout: 20_000 }).toMatchObject({ connected: true, version: "1.0" });
-  await expect.poll(() => find("version-2"), { timeout: 20_000 }).toMatchObject({ connected: true, version: "2.0" });
+  await expect.poll(() => find("version-1"), { timeout: 20_000 }).toMatchObject({ slots: 20, version: "1.0" });
+  await expect.poll(() => find("version-2"), { timeout: 20_000 }).toMatchObject({ slots: 20, version: "2.0" });
   const ids = await Promise.all(Array.from({ length: 30 }, () => alice.create("one-task", { type })));
   for (const id of ids) await alice.expectJob(id, { status: "finished" });
   const sides = Object.groupBy([...before.began, ...after.began], (task) => sideOf(task, RAMP));

@@ -97,7 +97,8 @@ describe.each(TRANSPORTS)("workers on %s", (_, kind, websockets) => {
           .task(sort, () => {});
       }),
     );
-    for (const { worker } of workers) await expectShown(worker.workerId).toMatchObject({ connected: websockets });
+    for (const { worker } of workers)
+      await expectShown(worker.workerId).toMatchObject({ slots: websockets ? expect.any(Number) : null });
     const jobs = await Promise.all([
       alice.create("fan-out", { type: render, count: 10 }),
       alice.create("fan-out", { type: train, count: 10 }),

@@ -296,6 +296,7 @@ test("workers are listed to every client, where they run to admins only", async 
     takes_nothing_because: null,
     live: true,
     connected: false,
+    slots: null,
     held_tasks: 0,
     shard: "shard-0",
   };

@@ -55,9 +55,22 @@ describe.each([
     expect([shard.told, shard.store.leases()]).toEqual([[["a", 1, "drained"]], []]);
   });
 
-  test("tells a job again that could not be told", async () => {
+  test("does the same with what a worker holds that is away for a moment, at the deadline", async () => {
     shard.connect("w");
     shard.offer(offerFor("a"));
+    shard.disconnect("w");
+    shard.drain(drained, until(1_000));
+    await shard.evict();
+    await at(999);
+    expect(shard.whereabouts.held).toEqual(["w:a#1"]);
+    await at(1_000);
+    expect([shard.told, shard.store.leases()]).toEqual([[["a", 1, "drained"]], []]);
+  });
+
+  test.each(["there", "away"])("tells a job again that could not be told, of a worker that is %s", async (where) => {
+    shard.connect("w");
+    shard.offer(offerFor("a"));
+    if (where === "away") shard.disconnect("w");
     shard.drain(drained, until(0));
     shard.jobsAreAway = true;
     await at(0);
