@@ -104,7 +104,7 @@ export class RegistryShard extends DurableObject<Env> {
     const { roster, leases } = this.#parts;
     const member = roster.get(workerId);
     if (member !== null) leases.renew(member, Date.now());
-    return roster.hasTask(workerId, task);
+    return roster.heldBy(workerId, task) !== null;
   }
 
   // ---- jobs

@@ -164,9 +164,10 @@ export class Roster {
     return this.#holders.get(taskId) ?? null;
   }
 
-  /** Whether a worker has the task. */
-  hasTask(workerId: string, { job_id: jobId, task_id: taskId }: { job_id: string; task_id: string }): boolean {
-    return this.#members.get(workerId)?.leases.get(taskId)?.jobId === jobId;
+  /** A worker's lease of a task that it speaks of; null when it does not have the task. */
+  heldBy(workerId: string, { job_id: jobId, task_id: taskId }: { job_id: string; task_id: string }): HeldLease | null {
+    const held = this.#members.get(workerId)?.leases.get(taskId);
+    return held?.jobId === jobId ? held : null;
   }
 
   /** Notes that it is the others' turn now. */

@@ -75,11 +75,11 @@ export class TaskLogs {
   }
 
   /** Null when the task is not with this worker, and was not a moment ago. */
-  #writing(workerId: string, { task_id: taskId, job_id: jobId }: TaskLog, now: number): Written | null {
+  #writing(workerId: string, log: TaskLog, now: number): Written | null {
+    const { task_id: taskId, job_id: jobId } = log;
     const known = this.#written.get(taskId);
-    const holder = this.#roster.holderOf(taskId);
-    const held = holder?.leases.get(taskId);
-    if (holder?.id === workerId && held?.jobId === jobId) {
+    const held = this.#roster.heldBy(workerId, log);
+    if (held !== null) {
       if (known?.attempt === held.attempt) {
         known.heldAt = now;
         return known;

@@ -214,7 +214,7 @@ export class WorkerLines {
         roster.refresh(member);
         return dispatcher.fill(member, now);
       case "progress_update":
-        if (!roster.hasTask(member.id, frame)) return;
+        if (roster.heldBy(member.id, frame) === null) return;
         return callObject(this.#needs.env.JOBS, frame.job_id, (job) =>
           job.progress(frame.task_id, frame.progress, frame.message),
         );
@@ -255,7 +255,7 @@ export class WorkerLines {
   /** What cannot be brought to its job now is not answered: a worker that names its events sends it again. */
   async #event(member: Member, socket: WebSocket, event: WorkerEvent): Promise<void> {
     const { target_job_id: job_id, target_task_id: task_id } = event;
-    const holds = this.#needs.roster.hasTask(member.id, { job_id, task_id });
+    const holds = this.#needs.roster.heldBy(member.id, { job_id, task_id }) !== null;
     const error = await tellJob(this.#needs.env, member.id, event, holds);
     // A worker that takes only commands by this socket does not know such an answer.
     if (event.event_id !== undefined && (member.slots !== null || error !== null)) {
