@@ -58,6 +58,15 @@ async function finish(workerId: string, { job_id, task_id, attempt, lease }: Tas
   expect(body).toMatchObject({ status: "result_accepted_success" });
 }
 
+/** The worker asks for a task, gets the job's, and does it. */
+async function expectDoneBy(workerId: string, id: string): Promise<void> {
+  const task = await poll(workerId);
+  expect(task).toMatchObject({ job_id: id });
+  if (task !== null) await finish(workerId, task);
+  await alice.expectJob(id, { status: "finished" });
+  expectCountedOnce(await alice.history(id), 1);
+}
+
 test.each(MOMENTS)("a caller that hangs up after %i ms loses no task to its dead connection", async (afterMs) => {
   const type = `hung-up-${afterMs}`;
   const [gone, there] = [`${type}-gone`, `${type}-there`];
@@ -66,11 +75,7 @@ test.each(MOMENTS)("a caller that hangs up after %i ms loses no task to its dead
   await pollAndHangUp(gone, afterMs);
   await pause(HEARD_MS);
   const id = await alice.create("one-task", { type });
-  const task = await poll(there);
-  expect(task).toMatchObject({ job_id: id });
-  if (task !== null) await finish(there, task);
-  await alice.expectJob(id, { status: "finished" });
-  expectCountedOnce(await alice.history(id), 1);
+  await expectDoneBy(there, id);
 });
 
 test("a caller that closed its connection while it waited is found out before it gets a task", async () => {
@@ -81,11 +86,7 @@ test("a caller that closed its connection while it waited is found out before it
   await pause(HEARD_MS);
   const id = await alice.create("one-task", { type });
   await register(there, type);
-  const task = await poll(there);
-  expect(task).toMatchObject({ job_id: id });
-  if (task !== null) await finish(there, task);
-  await alice.expectJob(id, { status: "finished" });
-  expectCountedOnce(await alice.history(id), 1);
+  await expectDoneBy(there, id);
 });
 
 test("a caller that hangs up while its task is on the way has it offered anew once it starts again", async () => {
